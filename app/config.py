@@ -1,0 +1,105 @@
+"""The settings of one process, read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class BadSettingsError(SystemExit):
+    """The environment lacks something or holds something unusable; every problem is named."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("cannot start:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process needs to know from outside.
+
+    Addresses are URLs; the secrets in them and in `*_secret` fields never show in a representation.
+    """
+
+    database_url: str = field(repr=False)  # the role of this process: card_web, card_job, …
+    keys_file: Path  # the key ring, see app/kernel/keys.py
+    redis_url: str | None = field(repr=False)  # without it: no shared cache, limits per process
+    token_issuer: str  # the `iss` of every token
+    wechat_base_url: str
+    wechat_app_id: str
+    wechat_app_secret: str = field(repr=False)
+    wechat_redeemed_template_id: str
+    real_name_url: str
+    real_name_secret: str = field(repr=False)
+    programme_code: str  # the city's programme, one per deployment
+    database_pool_size: int  # connections per process; threads of a worker plus two
+    trusted_proxy_count: int  # how many proxies in front may set X-Forwarded-For
+    log_level: str
+    metrics_token_secret: str | None = field(repr=False)  # bearer token for /metrics off loopback
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read and check all settings; BadSettingsError names every missing or bad variable."""
+        reader = _Reader(environ)
+        settings = cls(
+            database_url=reader.url("DATABASE_URL", ("postgresql", "postgres")),
+            keys_file=reader.path("CARD_KEYS_FILE"),
+            redis_url=reader.optional_url("REDIS_URL", ("redis", "rediss", "unix")),
+            token_issuer=reader.text("CARD_TOKEN_ISSUER", "integrity-card"),
+            wechat_base_url=reader.url(
+                "WECHAT_BASE_URL", ("http", "https"), "https://api.weixin.qq.com"
+            ),
+            wechat_app_id=reader.text("WECHAT_APP_ID"),
+            wechat_app_secret=reader.text("WECHAT_APP_SECRET"),
+            wechat_redeemed_template_id=reader.text("WECHAT_REDEEMED_TEMPLATE_ID"),
+            real_name_url=reader.url("REAL_NAME_URL", ("http", "https")),
+            real_name_secret=reader.text("REAL_NAME_SECRET"),
+            programme_code=reader.text("CARD_PROGRAMME", "jinhua"),
+            database_pool_size=reader.integer("CARD_DATABASE_POOL_SIZE", 6, 1, 100),
+            trusted_proxy_count=reader.integer("CARD_TRUSTED_PROXIES", 0, 0, 5),
+            log_level=reader.text("CARD_LOG_LEVEL", "INFO"),
+            metrics_token_secret=environ.get("CARD_METRICS_TOKEN"),
+        )
+        if reader.problems:
+            raise BadSettingsError(reader.problems)
+        return settings
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._environ.get(name, default)
+        if not value:
+            self.problems.append(f"{name} is missing")
+            return ""
+        return value
+
+    def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
+        value = self.text(name, default)
+        if value and urlsplit(value).scheme.split("+")[0] not in schemes:
+            self.problems.append(f"{name} must be a URL starting with {' or '.join(schemes)}")
+        return value
+
+    def optional_url(self, name: str, schemes: tuple[str, ...]) -> str | None:
+        return self.url(name, schemes) if self._environ.get(name) else None
+
+    def path(self, name: str) -> Path:
+        path = Path(self.text(name))
+        if self._environ.get(name) and not path.is_file():
+            self.problems.append(f"{name} names no file")
+        return path
+
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
+        text = self._environ.get(name, str(default))
+        if not text.isdecimal() or not least <= int(text) <= most:
+            self.problems.append(f"{name} must be a whole number from {least} to {most}")
+            return default
+        return int(text)

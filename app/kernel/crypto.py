@@ -1,0 +1,125 @@
+"""Sealing, wrapping and blind indexes: AEAD only, a suite byte and a key id in every result.
+
+A sealed value is `suite (1 byte) | key id (1 byte) | nonce (12) | ciphertext and tag`.  The first
+two bytes are authenticated together with the caller's context, so that a value cannot be moved to
+another row, column or key.  SM4 uses the first 16 bytes of the HKDF output of its 32-byte key.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from functools import lru_cache
+from typing import Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hmac as keyed_hash
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.kernel.keys import KEY_BYTES, Key, KeyProvider, KeyPurpose, Suite, UnknownKeyError
+
+HEADER_BYTES = 2
+NONCE_BYTES = 12
+TAG_BYTES = 16
+SEALED_MIN_BYTES = HEADER_BYTES + NONCE_BYTES + TAG_BYTES
+
+
+class SealBrokenError(ValueError):
+    """The sealed value was cut, changed, moved to another place, or its key is gone."""
+
+
+class _Aead(Protocol):
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+
+
+class _Sm4Gcm:
+    """SM4-GCM with the interface of `AESGCM`."""
+
+    def __init__(self, secret: bytes) -> None:
+        derive = HKDF(algorithm=hashes.SHA256(), length=16, salt=None, info=b"sm4-gcm")
+        self._secret = derive.derive(secret)
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        encryptor = Cipher(algorithms.SM4(self._secret), modes.GCM(nonce)).encryptor()
+        encryptor.authenticate_additional_data(associated_data or b"")
+        return encryptor.update(data) + encryptor.finalize() + encryptor.tag
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        mode = modes.GCM(nonce, data[-TAG_BYTES:])
+        decryptor = Cipher(algorithms.SM4(self._secret), mode).decryptor()
+        decryptor.authenticate_additional_data(associated_data or b"")
+        return decryptor.update(data[:-TAG_BYTES]) + decryptor.finalize()
+
+
+@lru_cache(maxsize=4096)
+def _aead(suite: Suite, secret: bytes) -> _Aead:
+    return AESGCM(secret) if suite is Suite.AES_GCM_SHA256 else _Sm4Gcm(secret)
+
+
+def seal(key: Key, plaintext: bytes, *, context: bytes) -> bytes:
+    """Encrypt under the key, bound to the context (what, and whose)."""
+    header = bytes((key.suite, key.id))
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return header + nonce + _aead(key.suite, key.secret).encrypt(nonce, plaintext, header + context)
+
+
+def unseal(keys: KeyProvider, purpose: KeyPurpose, sealed: bytes, *, context: bytes) -> bytes:
+    """Decrypt with the key that the value names; SealBrokenError when anything is off."""
+    if len(sealed) < SEALED_MIN_BYTES:
+        raise SealBrokenError
+    try:
+        key = keys.by_id(purpose, sealed[1])
+    except UnknownKeyError as error:
+        raise SealBrokenError from error
+    return unseal_with(key, sealed, context=context)
+
+
+def unseal_with(key: Key, sealed: bytes, *, context: bytes) -> bytes:
+    """Decrypt with exactly this key; SealBrokenError when anything is off."""
+    header, nonce = sealed[:HEADER_BYTES], sealed[HEADER_BYTES : HEADER_BYTES + NONCE_BYTES]
+    if len(sealed) < SEALED_MIN_BYTES or header != bytes((key.suite, key.id)):
+        raise SealBrokenError
+    try:
+        body = sealed[HEADER_BYTES + NONCE_BYTES :]
+        return _aead(key.suite, key.secret).decrypt(nonce, body, header + context)
+    except InvalidTag as error:
+        raise SealBrokenError from error
+
+
+def keyed_digest(key: Key, message: bytes) -> bytes:
+    """A keyed hash of 32 bytes: HMAC-SHA-256, or HMAC-SM3 in the second suite."""
+    if key.suite is Suite.AES_GCM_SHA256:
+        return hmac.digest(key.secret, message, "sha256")
+    digest = keyed_hash.HMAC(key.secret, hashes.SM3())
+    digest.update(message)
+    return digest.finalize()
+
+
+def new_data_key(keys: KeyProvider, *, citizen_id: UUID) -> tuple[Key, bytes]:
+    """A fresh data key for one citizen: the key itself, and its wrapped form to store."""
+    wrapping = keys.active(KeyPurpose.DATA_WRAP)
+    secret = secrets.token_bytes(KEY_BYTES)
+    wrapped = seal(wrapping, secret, context=_wrap_context(citizen_id))
+    return Key(KeyPurpose.DATA_WRAP, 1, wrapping.suite, secret), wrapped
+
+
+def open_data_key(keys: KeyProvider, wrapped: bytes, *, citizen_id: UUID) -> Key:
+    """The data key of a citizen from its stored form."""
+    context = _wrap_context(citizen_id)
+    secret = unseal(keys, KeyPurpose.DATA_WRAP, wrapped, context=context)
+    return Key(KeyPurpose.DATA_WRAP, 1, Suite(wrapped[0]), secret)
+
+
+def field_context(*, table: str, column: str, row_id: UUID) -> bytes:
+    """The place that an encrypted column value is bound to."""
+    return f"{table}.{column}:{row_id}".encode()
+
+
+def _wrap_context(citizen_id: UUID) -> bytes:
+    return b"data_key:" + citizen_id.bytes

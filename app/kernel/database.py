@@ -1,0 +1,149 @@
+"""The database: one typed Base, one pool, and one word per intention for transactions.
+
+- `transaction()` opens one and fails when one is open: the outermost operation says it.
+- `transaction_required()` never opens one and fails without: operations called by operations.
+- `savepoint()` stands only beside the `except` that needs it.
+- `durable()` fails inside a transaction: network calls.
+- `hot_call()` runs one SQL function or statement as a transaction of its own, in one round trip.
+
+After django-subatomic.  This module alone imports flask_sqlalchemy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+import psycopg
+from flask_sqlalchemy import SQLAlchemy
+from psycopg.rows import dict_row
+from sqlalchemy import BigInteger, Date, DateTime, LargeBinary, MetaData, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s__%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s__%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s__%(constraint_name)s",
+    "fk": "fk_%(table_name)s__%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The base of every model.  Integers are 64 bit, times aware, text unbounded, JSON is jsonb."""
+
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING_CONVENTION),
+        type_annotation_map={
+            int: BigInteger(),
+            str: Text(),
+            bytes: LargeBinary(),
+            UUID: Uuid(),
+            date: Date(),
+            datetime: DateTime(timezone=True),
+            dict[str, Any]: JSONB(),
+            list[Any]: JSONB(),
+        },
+    )
+
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+
+
+class TransactionError(RuntimeError):
+    """A programming error: a transaction is open where none may be, or the reverse."""
+
+
+def _session() -> Session:
+    return cast("Session", db.session())
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Open the transaction of one operation; commit at the end, roll back on any exception."""
+    session = _session()
+    if session.in_transaction():
+        message = "a transaction is already open"
+        raise TransactionError(message)
+    with session.begin():
+        yield session
+
+
+def transaction_required() -> Session:
+    """The session of the open transaction."""
+    session = _session()
+    if not session.in_transaction():
+        message = "this operation needs an open transaction"
+        raise TransactionError(message)
+    return session
+
+
+@contextmanager
+def savepoint() -> Iterator[Session]:
+    """A nested transaction that the `except` around it can give up."""
+    session = transaction_required()
+    with session.begin_nested():
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session for queries: joins an open transaction, else opens a short one."""
+    session = _session()
+    if session.in_transaction():
+        yield session
+        return
+    with session.begin():
+        yield session
+
+
+def durable() -> None:
+    """Fail when a transaction is open: what follows leaves the database (a network call)."""
+    if _session().in_transaction():
+        message = "no network call inside a transaction"
+        raise TransactionError(message)
+
+
+class HotConnections(Protocol):
+    """Where `hot_call` gets its connection from: the pool, or the connection of a test."""
+
+    def __call__(self) -> Any: ...  # noqa: ANN401 -- a context manager of psycopg.Connection
+
+
+@contextmanager
+def _pooled_connection() -> Iterator[psycopg.Connection[Any]]:
+    """A pooled connection in autocommit: one statement is one transaction and one round trip."""
+    pooled = db.engine.raw_connection()
+    try:
+        connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
+        connection.autocommit = True
+        try:
+            yield connection
+        except psycopg.OperationalError:
+            if connection.closed:
+                pooled.invalidate()
+            raise
+        finally:
+            if not connection.closed:
+                connection.autocommit = False
+    finally:
+        pooled.close()
+
+
+hot_connections: HotConnections = _pooled_connection
+
+
+def hot_call(statement: str, parameters: Mapping[str, object]) -> dict[str, Any] | None:
+    """Run one statement as its own transaction; the first row as a dict, or None.
+
+    `statement` is SQL with psycopg's named parameters (`%(name)s`), always the same text, so that
+    it is prepared.  Errors are psycopg's.
+    """
+    durable()
+    with hot_connections() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(statement, parameters, prepare=True)
+        return cast("dict[str, Any] | None", cursor.fetchone())

@@ -1,0 +1,216 @@
+"""Real PostgreSQL and Redis for every test; the schema comes from the real migrations.
+
+One embedded server serves all xdist workers; each worker has a database of its own.  The `app`
+fixture runs a test inside an outer transaction that is rolled back; `committing_app` is for races
+and faults, which need real commits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.factory import create_app
+from app.kernel import database
+from app.kernel.database import db
+from app.kernel.keys import new_key_document
+from demo.servers import Database, Postgres, free_port, start_redis
+
+ROOT = Path(__file__).parent.parent
+SERVER_VARIABLE = "CARD_TEST_SERVERS"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process starts the servers; xdist workers inherit their addresses."""
+    if SERVER_VARIABLE in os.environ or config.option.collectonly:
+        return
+    directory = Path(tempfile.mkdtemp(prefix="card-tests-"))
+    admin_url = os.environ.get("DATABASE_URL")
+    postgres = (
+        Postgres(admin_url=admin_url) if admin_url else Postgres(directory=directory / "pg")
+    )
+    port = free_port()
+    redis_process = start_redis(port=port, directory=directory)
+    keys_file = directory / "keys.json"
+    keys_file.write_text(json.dumps(new_key_document()), encoding="utf-8")
+    os.environ[SERVER_VARIABLE] = json.dumps({
+        "admin_url": postgres.admin_url,
+        "password": postgres._password,  # noqa: SLF001 -- handed to the workers
+        "redis_port": port,
+        "keys_file": str(keys_file),
+        "pg_directory": None if admin_url else str(directory / "pg"),
+    })
+
+    def stop() -> None:
+        redis_process.terminate()
+        redis_process.wait(timeout=10)
+        postgres.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+        os.environ.pop(SERVER_VARIABLE, None)
+
+    config.add_cleanup(stop)
+
+
+@pytest.fixture(scope="session")
+def servers() -> dict[str, Any]:
+    """Addresses of the servers of this run."""
+    found: dict[str, Any] = json.loads(os.environ[SERVER_VARIABLE])
+    return found
+
+
+@pytest.fixture(scope="session")
+def test_database(servers: dict[str, Any], worker_id: str) -> Iterator[Database]:
+    """This worker's database, built by the real migrations."""
+    with fresh_database(servers, f"card_test_{worker_id}") as made:
+        migrate(made, Path(servers["keys_file"]))
+        yield made
+
+
+@contextmanager
+def fresh_database(servers: dict[str, Any], name: str) -> Iterator[Database]:
+    """An empty database on the test server, dropped at the end."""
+    admin_url = servers["admin_url"]
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}" OWNER card_migrate')
+    base, _, query = admin_url.partition("?")
+    url = base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
+    yield Database(name, url, servers["password"])
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def environment(made: Database, keys_file: Path, **extra: str) -> dict[str, str]:
+    """The environment of a process on this database."""
+    return {
+        "DATABASE_URL": made.url("card_web"),
+        "DATABASE_MIGRATE_URL": made.url("card_migrate"),
+        "CARD_KEYS_FILE": str(keys_file),
+        "WECHAT_BASE_URL": "http://127.0.0.1:9",
+        "WECHAT_APP_ID": "wx-test",
+        "WECHAT_APP_SECRET": "wechat-test-secret",
+        "WECHAT_REDEEMED_TEMPLATE_ID": "template-redeemed",
+        "REAL_NAME_URL": "http://127.0.0.1:9/realname/check",
+        "REAL_NAME_SECRET": "real-name-test-secret",
+        **extra,
+    }
+
+
+def migrate(made: Database, keys_file: Path, revision: str = "head") -> None:
+    """Bring a database to a revision with the command that operators use."""
+    verb = "upgrade" if revision == "head" or not revision.startswith("-") else "downgrade"
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "db", verb, revision],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, **environment(made, keys_file)},
+        capture_output=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def settings(servers: dict[str, Any], test_database: Database) -> Settings:
+    """Settings of the web role on this worker's database."""
+    keys_file = Path(servers["keys_file"])
+    redis_url = f"redis://127.0.0.1:{servers['redis_port']}/0"
+    return Settings.from_environ(environment(test_database, keys_file, REDIS_URL=redis_url))
+
+
+@pytest.fixture(scope="session")
+def session_app(settings: Settings) -> Iterator[Flask]:
+    """One application per worker."""
+    app = create_app(settings)
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(session_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application inside an outer transaction that is rolled back after the test."""
+    with session_app.app_context():
+        connection = db.engine.connect()
+        outer = connection.begin()
+        original = Session.__init__
+
+        def joined(self: Session, *args: Any, **kwargs: Any) -> None:
+            kwargs.update(join_transaction_mode="create_savepoint")
+            original(self, *args, **kwargs)
+
+        monkeypatch.setattr(Session, "__init__", joined)
+        monkeypatch.setattr(Session, "get_bind", lambda *_, **__: connection)
+        monkeypatch.setattr(database, "hot_connections", _savepoint_of(connection))
+        yield session_app
+        db.session.remove()
+        outer.rollback()
+        connection.close()
+
+
+def _savepoint_of(connection: Connection) -> Any:
+    @contextmanager
+    def hot() -> Iterator[Any]:
+        driver: Any = connection.connection.driver_connection
+        with driver.transaction():
+            yield driver
+
+    return hot
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """An HTTP client inside the rolled-back transaction."""
+    return app.test_client()
+
+
+@pytest.fixture
+def committing_app(session_app: Flask, test_database: Database) -> Iterator[Flask]:
+    """The application with real commits; all data is removed after the test."""
+    yield session_app
+    with session_app.app_context():
+        db.session.remove()
+    truncate_all(test_database)
+
+
+def truncate_all(made: Database) -> None:
+    """Empty every table but Alembic's, as the administrator."""
+    with psycopg.connect(made.admin_url, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
+            " AND tablename <> 'alembic_version'"
+        ).fetchall()
+        if rows:
+            names = ", ".join(str(row[0]) for row in rows)
+            connection.execute(f"TRUNCATE {names} CASCADE")  # noqa: S608 -- names from pg_tables
+
+
+@pytest.fixture
+def admin(test_database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection, for setting up faults and looking behind the scenes."""
+    with psycopg.connect(test_database.admin_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def redis_client(servers: dict[str, Any]) -> Iterator[redis.Redis]:
+    """The Redis of this run."""
+    with redis.Redis(port=servers["redis_port"], socket_timeout=2) as made:
+        yield made
