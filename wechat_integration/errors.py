@@ -26,7 +26,6 @@ class WeChatError(Exception):
     """Any failure of a call to WeChat; ``errcode`` is WeChat's number, or None without one."""
 
     def __init__(self, message: str, *, errcode: int | None = None) -> None:
-        """Keep WeChat's number beside a message that is free of personal data."""
         super().__init__(message)
         self.errcode = errcode
 
@@ -46,7 +45,6 @@ class WeChatUnavailable(WeChatError):
         retry_after_seconds: int = DEFAULT_RETRY_AFTER_SECONDS,
         outcome_unknown: bool = False,
     ) -> None:
-        """Say why, for how long, and whether the effect is unknown."""
         super().__init__(f"WeChat is unavailable: {reason}")
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
@@ -57,7 +55,6 @@ class WeChatCodeInvalid(WeChatError):
     """The one-time code is unknown, malformed or older than five minutes (40029)."""
 
     def __init__(self) -> None:
-        """Build the error; a code is never repeated in it."""
         super().__init__("WeChat does not know this code", errcode=ERRCODE_CODE_INVALID)
 
 
@@ -65,7 +62,6 @@ class WeChatCodeUsed(WeChatError):
     """The one-time login code was exchanged before (40163)."""
 
     def __init__(self) -> None:
-        """Build the error; a code is never repeated in it."""
         super().__init__("this WeChat code was used before", errcode=ERRCODE_CODE_USED)
 
 
@@ -73,7 +69,6 @@ class WeChatRateLimited(WeChatError):
     """Too many calls: 100 a minute for one user (45011), the daily quota (45009), or HTTP 429."""
 
     def __init__(self, *, errcode: int | None, retry_after_seconds: int) -> None:
-        """Keep how long to wait before the next call."""
         super().__init__("WeChat limits the rate of calls", errcode=errcode)
         self.retry_after_seconds = retry_after_seconds
 
@@ -82,7 +77,6 @@ class WeChatUserBlocked(WeChatError):
     """WeChat holds this user for high-risk and refuses the sign-in (40226)."""
 
     def __init__(self) -> None:
-        """Build the error; the user is not named."""
         super().__init__("WeChat blocks this user", errcode=ERRCODE_USER_BLOCKED)
 
 
@@ -90,38 +84,36 @@ class WeChatTokenInvalid(WeChatError):
     """The access token was refused, and so was a renewed one (40001, 40014, 42001)."""
 
     def __init__(self, *, errcode: int) -> None:
-        """Keep which of the three numbers WeChat gave."""
         super().__init__("WeChat refuses the access token", errcode=errcode)
 
 
 class WeChatRefused(WeChatError):
-    """WeChat refused for another reason; ``refusal_code`` is its number (43101, 47003, …)."""
+    """WeChat refused for another reason; ``errcode`` is its number (43101, 47003, …).
+
+    Its text is dropped, as it may quote what was sent.
+    """
 
     def __init__(self, *, errcode: int) -> None:
-        """Keep WeChat's number; its text is dropped, as it may quote what was sent."""
         super().__init__(f"WeChat refused with errcode {errcode}", errcode=errcode)
-        self.refusal_code = errcode
 
 
 class WeChatPhoneNotMainland(WeChatError):
     """The user's phone number is not a mainland mobile number (+86): not served here."""
 
     def __init__(self) -> None:
-        """Build the error; the number is not repeated."""
         super().__init__("the phone number is not a mainland mobile number")
 
 
 class WeChatAnswerInvalid(WeChatError):
     """The answer was too large, not JSON, encoded unasked, a redirect, or lacked a field.
 
-    ``outcome_unknown`` is always true: the request arrived, and nothing tells what it did.
+    ``outcome_unknown`` is true when the request may have taken effect, as in WeChatUnavailable.
     """
 
-    def __init__(self, *, reason: str) -> None:
-        """Keep a short stable word, never a part of the answer."""
+    def __init__(self, *, reason: str, outcome_unknown: bool = True) -> None:
         super().__init__(f"WeChat's answer is not usable: {reason}")
         self.reason = reason
-        self.outcome_unknown = True
+        self.outcome_unknown = outcome_unknown
 
 
 class RealNameError(Exception):
@@ -134,7 +126,6 @@ class RealNameUnavailable(RealNameError):
     def __init__(
         self, *, reason: str, retry_after_seconds: int = DEFAULT_RETRY_AFTER_SECONDS
     ) -> None:
-        """Say why in a short stable word, and how long to wait."""
         super().__init__(f"the real-name service is unavailable: {reason}")
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
@@ -147,7 +138,6 @@ class RealNameRefused(RealNameError):
     """
 
     def __init__(self, *, code: str) -> None:
-        """Keep the stable word."""
         super().__init__(f"the real-name service refused the request: {code}")
         self.code = code
 
@@ -156,7 +146,6 @@ class RealNameAnswerInvalid(RealNameError):
     """The answer was too large, not JSON, or held none of the three results."""
 
     def __init__(self, *, reason: str) -> None:
-        """Keep a short stable word, never a part of the answer."""
         super().__init__(f"the real-name service's answer is not usable: {reason}")
         self.reason = reason
 

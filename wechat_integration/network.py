@@ -77,7 +77,6 @@ class DeadlineStream(httpcore.NetworkStream):
     """A connection whose reads and writes end at the deadline of the thread that uses it."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
-        """Wrap an open connection."""
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -111,7 +110,6 @@ class DeadlineBackend(httpcore.SyncBackend):
     """Opens connections whose look-up, connect, reads and writes keep to the deadline."""
 
     def __init__(self) -> None:
-        """Prepare the look-up threads; they start with the first look-up."""
         self._resolver = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve")
 
     def connect_tcp(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Literal
+from typing import Literal, TypeVar
 
 import httpcore
 import httpx
@@ -20,8 +21,10 @@ import httpx
 from wechat_integration.network import Deadline, DeadlineBackend, keep_deadline
 
 MAX_RETRY_AFTER_SECONDS = 300
+PAUSES_BEFORE_REPEAT_SECONDS = (0.1, 0.3)
 _SEALED_QUERY = "wechat_integration.sealed_query"
 _KEEPALIVE_SECONDS = 20.0
+_Outcome = TypeVar("_Outcome")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
@@ -65,11 +68,10 @@ class HttpAnswer:
     retry_after_seconds: int | None = None
 
 
-class HttpFailure(Exception):  # noqa: N818 - its kinds below say what happened
+class HttpFailure(Exception):
     """No usable answer; ``reason`` is a short stable word."""
 
     def __init__(self, reason: str) -> None:
-        """Keep the reason, and nothing of the request or the answer."""
         super().__init__(reason)
         self.reason = reason
 
@@ -141,11 +143,14 @@ class BoundedHttp:
             with keep_deadline(deadline):
                 return self._exchange(call, deadline)
         except _NEVER_SENT as failure:
-            return RequestNotSent(type(failure).__name__)
+            late = isinstance(failure, httpx.ConnectTimeout)
+            return RequestNotSent("connect_timeout" if late else "connect_failed")
         except httpx.PoolTimeout:
             return NoFreeSlot("too_many_calls")
-        except httpx.HTTPError as failure:
-            return AnswerLost(type(failure).__name__)
+        except httpx.TimeoutException:
+            return AnswerLost("timeout")
+        except httpx.HTTPError:
+            return AnswerLost("connection_lost")
 
     def _exchange(self, call: HttpCall, deadline: Deadline) -> HttpAnswer | HttpFailure:
         request = self._request(call, deadline)
@@ -202,6 +207,22 @@ class _SealingTransport(httpx.HTTPTransport):
     def close(self) -> None:
         super().close()
         self._backend.close()
+
+
+def repeated(
+    *, attempt: Callable[[], _Outcome], may_repeat: Callable[[_Outcome], bool], deadline: Deadline
+) -> _Outcome:
+    """Return the first outcome that may not be repeated, or the one of the last attempt.
+
+    There are at most two repeats, after 0.1 s and 0.3 s, and none that the deadline would cut.
+    """
+    outcome = attempt()
+    for pause_seconds in PAUSES_BEFORE_REPEAT_SECONDS:
+        if not may_repeat(outcome) or deadline.left_seconds() <= pause_seconds:
+            break
+        time.sleep(pause_seconds)
+        outcome = attempt()
+    return outcome
 
 
 def _read(response: httpx.Response, most_bytes: int) -> HttpAnswer | AnswerUnusable:
