@@ -1,8 +1,8 @@
 """A small closed-loop HTTP load generator: keep-alive connections, one request in flight on each.
 
-It sends prepared bytes and reads just enough of an answer to find its end, so that its own cost stays
-small beside what it measures; that cost is the same for every route of a run.  It speaks to loopback
-only and stops by itself, after a count of requests or a number of seconds.
+It sends prepared bytes and reads just enough of an answer to find its end, so that its own cost
+stays small beside what it measures; that cost is the same for every route of a run.  It speaks to
+loopback only and stops by itself, after a count of requests or a number of seconds.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def run_load(
             if not in_flight:
                 time.sleep(max(0.0, min(due - now, 0.01)))
                 continue
-            patience = ANSWER_SECONDS_MAX if not interval_seconds or not running else interval_seconds
+            paced = running and interval_seconds
+            patience = interval_seconds if paced else ANSWER_SECONDS_MAX
             for key, _ in chosen.select(patience):
                 status = key.data.receive()
                 if status is None:

@@ -111,7 +111,8 @@ def durable() -> None:
 class HotConnections(Protocol):
     """Where `hot_call` gets its connection from: the pool, or the connection of a test."""
 
-    def __call__(self) -> Any: ...  # noqa: ANN401 -- a context manager of psycopg.Connection
+    def __call__(self) -> Any:
+        """A context manager that yields a psycopg connection."""
 
 
 @contextmanager
@@ -125,7 +126,9 @@ def _pooled_connection() -> Iterator[psycopg.Connection[Any]]:
             yield connection
         except psycopg.OperationalError:
             if connection.closed:
+                # The server went away: the idle connections of the pool went with it.
                 pooled.invalidate()
+                db.engine.dispose()
             raise
         finally:
             if not connection.closed:

@@ -67,7 +67,7 @@ class KeyProvider(Protocol):
 
 
 class KeyRing:
-    """A provider over a JSON document: {purpose: [{id, suite, secret}, …]}, the active key first."""
+    """A provider over JSON: {purpose: [{id, suite, secret}, …]}, the active key first."""
 
     def __init__(self, keys: dict[KeyPurpose, tuple[Key, ...]]) -> None:
         missing = [purpose.value for purpose in KeyPurpose if not keys.get(purpose)]
