@@ -22,7 +22,7 @@ def migrate_url() -> str:
     return "postgresql+psycopg://" + url.split("://", 1)[1]
 
 
-def include_object(item, name, kind, reflected, compare_to):  # noqa: ANN001, ANN201
+def include_object(_item, name, kind, *_reflected):
     """Procrastinate's own tables and functions are not ours to compare."""
     return not (kind == "table" and name.startswith("procrastinate_"))
 
@@ -31,7 +31,7 @@ def run_online() -> None:
     engine = create_engine(migrate_url(), poolclass=pool.NullPool)
     with engine.connect() as connection:
         connection.execute(text("SET lock_timeout = '3s'"))
-        connection.execute(text(f"SELECT pg_advisory_lock({ADVISORY_LOCK})"))
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": ADVISORY_LOCK})
         connection.commit()
         context.configure(
             connection=connection,
