@@ -24,6 +24,7 @@ MAX_RETRY_AFTER_SECONDS = 300
 PAUSES_BEFORE_REPEAT_SECONDS = (0.1, 0.3)
 _SEALED_QUERY = "wechat_integration.sealed_query"
 _KEEPALIVE_SECONDS = 20.0
+_MOST_DIGITS = 18
 _Outcome = TypeVar("_Outcome")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
@@ -228,7 +229,7 @@ def repeated(
 def _read(response: httpx.Response, most_bytes: int) -> HttpAnswer | AnswerUnusable:
     if response.headers.get("content-encoding", "identity") != "identity":
         return AnswerUnusable("encoded")
-    if _whole_number(response.headers.get("content-length"), most=2**63) > most_bytes:
+    if _whole_number(response.headers.get("content-length"), most=most_bytes + 1) > most_bytes:
         return AnswerUnusable("too_large")
     body = bytearray()
     for chunk in response.iter_raw():
@@ -242,9 +243,9 @@ def _read(response: httpx.Response, most_bytes: int) -> HttpAnswer | AnswerUnusa
 
 
 def _whole_number(text: str | None, *, most: int) -> int:
-    if text is None or not (text.isascii() and text.isdigit()) or len(text) > len(str(2**63)):
+    if text is None or not (text.isascii() and text.isdigit()):
         return 0
-    return min(int(text), most)
+    return most if len(text) > _MOST_DIGITS else min(int(text), most)
 
 
 def _require_safe_url(base_url: str, *, allow_plain_http: bool) -> None:

@@ -1,0 +1,42 @@
+"""Everything the sandbox remembers, behind one lock."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from wechat_integration.sandbox.access_tokens import AccessTokens
+from wechat_integration.sandbox.clock import SandboxClock
+from wechat_integration.sandbox.codes import LoginRate, LoginUser, OneTimeCodes, PhoneOwner
+from wechat_integration.sandbox.faults import Faults
+from wechat_integration.sandbox.inbox import Inbox
+from wechat_integration.sandbox.people import Nonces, People
+
+if TYPE_CHECKING:
+    from wechat_integration.sandbox.settings import SandboxSettings
+
+
+class World:
+    """The state; whoever reads or changes it (other than ``faults``) holds ``lock``."""
+
+    def __init__(self, *, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self.lock = threading.Lock()
+        self.faults = Faults()
+        self.clock = SandboxClock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, put the clock right and lift all faults."""
+        self.faults.clear()
+        self.clock.reset()
+        self.login_codes: OneTimeCodes[LoginUser] = OneTimeCodes(self.clock)
+        self.phone_codes: OneTimeCodes[PhoneOwner] = OneTimeCodes(self.clock)
+        self.login_rate = LoginRate(self.clock)
+        self.blocked: set[str] = set()
+        self.tokens = AccessTokens(self.clock, self.settings)
+        self.inbox = Inbox()
+        self.people = People()
+        self.nonces = Nonces(self.clock)
+        self.calls: Counter[str] = Counter()
