@@ -32,7 +32,9 @@ ROLES: dict[str, dict[str, Any]] = {
     "card_migrate": {"createrole": True, "settings": {}},
     "card_web": {"settings": {"statement_timeout": "5s", "lock_timeout": "3s"}},
     "card_job": {"settings": {"statement_timeout": "60s", "lock_timeout": "10s"}},
-    "card_report": {"settings": {"statement_timeout": "60s", "default_transaction_read_only": "on"}},
+    "card_report": {
+        "settings": {"statement_timeout": "60s", "default_transaction_read_only": "on"},
+    },
 }
 
 
