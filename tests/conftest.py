@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
@@ -39,6 +39,7 @@ SERVER_VARIABLE = "CARD_TEST_SERVERS"
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process starts the servers; xdist workers inherit their addresses."""
+    config.addinivalue_line("markers", "sized: has a larger size, which `make chaos` runs")
     if SERVER_VARIABLE in os.environ or config.option.collectonly:
         return
     directory = Path(tempfile.mkdtemp(prefix="card-tests-"))
@@ -66,6 +67,29 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(SERVER_VARIABLE, None)
 
     config.add_cleanup(stop)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for `sized` belongs to `make chaos`."""
+    for item in items:
+        if "sized" in getattr(item, "fixturenames", ()):
+            item.add_marker("sized")
+
+
+class Sized(Protocol):
+    """Picks a size: small enough for every run, or the full one of `make chaos`."""
+
+    def __call__(self, *, ci: int, full: int) -> int: ...
+
+
+@pytest.fixture(scope="session")
+def sized() -> Sized:
+    """`sized(ci=1_000, full=10_000)`: how much to do in this run."""
+
+    def pick(*, ci: int, full: int) -> int:
+        return full if os.environ.get("CARD_TEST_SIZE") == "full" else ci
+
+    return pick
 
 
 @pytest.fixture(scope="session")
@@ -191,15 +215,15 @@ def committing_app(session_app: Flask, test_database: Database) -> Iterator[Flas
 
 
 def truncate_all(made: Database) -> None:
-    """Empty every table but Alembic's, as the administrator."""
+    """Empty every table that no migration fills, as the administrator."""
     with psycopg.connect(made.admin_url, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
-            " AND tablename <> 'alembic_version'"
+            " AND tablename NOT IN ('alembic_version', 'consent_texts')"  # filled by migrations
         ).fetchall()
         if rows:
             names = ", ".join(str(row[0]) for row in rows)
-            connection.execute(f"TRUNCATE {names} CASCADE")  # noqa: S608 -- names from pg_tables
+            connection.execute(f"TRUNCATE {names} CASCADE")
 
 
 @pytest.fixture

@@ -1,0 +1,134 @@
+"""Consents: by purpose and version of the text, append-only; the last decision counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+
+from app.kernel.clock import CITY_ZONE
+from app.kernel.database import transaction, transaction_required
+from app.kernel.errors import Invalid, NotAllowed
+from app.kernel.ids import new_id
+from app.members.models import Consent, ConsentText
+from app.members.queries import PublishedText, list_current_texts
+
+WECHAT_CHANNEL = "wechat"
+REGISTER_CHANNEL = "register"
+COUNTER_CHANNEL = "counter"
+
+
+class ConsentStale(NotAllowed):
+    """The consent names a text that is not the current one; the details list the current ones."""
+
+    code: ClassVar[str] = "consent_stale"
+    title: ClassVar[str] = "The consent is to an older text"
+    advice: ClassVar[str] = "授权条款已更新，请阅读最新条款后重新确认。"
+
+
+class ConsentMissing(NotAllowed):
+    """A purpose without which nobody can be a member is not agreed to."""
+
+    code: ClassVar[str] = "consent_missing"
+    title: ClassVar[str] = "A required consent is missing"
+    advice: ClassVar[str] = "请先阅读并同意必选的授权条款。"
+
+
+class ConsentUnknown(Invalid):
+    """There is no text for this purpose, or the purpose is named twice."""
+
+    code: ClassVar[str] = "consent_unknown"
+    title: ClassVar[str] = "There is no such purpose of consent"
+    advice: ClassVar[str] = "授权事项不存在，请更新程序后重试。"
+
+
+@dataclass(frozen=True)
+class GivenConsent:
+    """What somebody says yes to: a purpose and the version of its text."""
+
+    purpose: str
+    text_version: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision to be written; `decided_on` is a day in the city, None means now."""
+
+    citizen_id: UUID
+    text: PublishedText
+    channel: str
+    decision: str = "given"
+    decided_on: date | None = None
+
+
+def current_texts() -> dict[str, PublishedText]:
+    """The newest text of every purpose."""
+    return {text.purpose: text for text in list_current_texts()}
+
+
+def check_consents(given: Sequence[GivenConsent]) -> list[PublishedText]:
+    """The texts agreed to; refused when one is stale or unknown, or a required one missing."""
+    texts = current_texts()
+    purposes = [consent.purpose for consent in given]
+    if len(set(purposes)) < len(purposes) or not set(purposes) <= set(texts):
+        raise ConsentUnknown
+    missing = [t.purpose for t in texts.values() if t.required and t.purpose not in purposes]
+    if missing:
+        raise ConsentMissing(purposes=missing)
+    if any(texts[c.purpose].version != c.text_version for c in given):
+        raise ConsentStale(current={t.purpose: t.version for t in texts.values()})
+    return [texts[purpose] for purpose in purposes]
+
+
+def record_decisions(decisions: Sequence[Decision]) -> None:
+    """Write decisions in the open transaction."""
+    if not decisions:
+        return
+    session = transaction_required()
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    session.execute(insert(Consent), [_row(decision, now) for decision in decisions])
+
+
+def publish_text(
+    *, purpose: str, receiver: str, required: bool, sensitive: bool, title: str, body: str
+) -> int:
+    """Publish the next version of a purpose's text and return its number.
+
+    Consents to older versions are stale from this moment.
+    """
+    with transaction() as session:
+        newest = session.scalar(
+            select(func.max(ConsentText.version)).where(ConsentText.purpose == purpose)
+        )
+        version = (newest or 0) + 1
+        session.add(ConsentText(
+            purpose=purpose, version=version, receiver=receiver, required=required,
+            sensitive=sensitive, title=title, body=body, text_hash=hash_text(title, body),
+        ))
+    return version
+
+
+def hash_text(title: str, body: str) -> bytes:
+    """SHA-256 over the title, a line end and the body: what a consent row proves."""
+    return hashlib.sha256(f"{title}\n{body}".encode()).digest()
+
+
+def _row(decision: Decision, now: datetime) -> dict[str, object]:
+    decided_at = now
+    if decision.decided_on is not None:
+        decided_at = datetime.combine(decision.decided_on, time(), CITY_ZONE).astimezone(UTC)
+    return {
+        "citizen_id": decision.citizen_id,
+        "consent_id": new_id(),
+        "purpose": decision.text.purpose,
+        "text_version": decision.text.version,
+        "text_hash": decision.text.text_hash,
+        "decision": decision.decision,
+        "channel": decision.channel,
+        "decided_at": decided_at,
+    }

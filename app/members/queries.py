@@ -1,0 +1,264 @@
+"""Reading members: who is live, who is who, masked profiles, consents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Date, func, literal_column, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from app.kernel.crypto import open_data_key
+from app.kernel.database import hot_call, reading
+from app.kernel.keys import KeyProvider
+from app.members.id_numbers import mask_id_number
+from app.members.models import (
+    Citizen,
+    CitizenKey,
+    CitizenLookup,
+    CitizenProfile,
+    Consent,
+    ConsentText,
+    SourceAccount,
+    StaffAccount,
+    WeChatIdentity,
+)
+from app.members.sealing import IDENTITIES, PROFILES, blind_indexes, open_field
+from app.members.spelling import mask_name, mask_phone
+
+CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
+
+_LIVENESS = {
+    "citizen": "SELECT citizen_session_is_live(%(subject)s, %(session)s) AS live",
+    "source": "SELECT source_session_is_live(%(subject)s, %(session)s) AS live",
+    "staff": "SELECT staff_session_is_live(%(subject)s, %(session)s, %(role)s) AS live",
+}
+
+
+@dataclass(frozen=True)
+class RegisteredPerson:
+    """A member found by identity number; name and phone never show in a representation."""
+
+    citizen_id: UUID
+    name: str = field(repr=False)
+    phone: str | None = field(repr=False)
+    joined_on: date
+
+
+@dataclass(frozen=True)
+class MaskedProfile:
+    """What may be shown of a citizen without a reason."""
+
+    citizen_id: UUID
+    status: str
+    joined_on: date
+    name: str
+    id_number: str
+    phone: str | None
+
+
+@dataclass(frozen=True)
+class PublishedText:
+    """One version of the text that is agreed to for a purpose."""
+
+    purpose: str
+    version: int
+    receiver: str
+    required: bool
+    sensitive: bool
+    title: str
+    body: str
+    text_hash: bytes
+
+
+@dataclass(frozen=True)
+class ConsentState:
+    """The last decision of a citizen on a purpose."""
+
+    purpose: str
+    text_version: int
+    decision: str
+    channel: str
+    decided_at: datetime
+
+
+def session_is_live(*, role: str, subject_id: UUID, session_id: UUID) -> bool:
+    """Whether this session of a citizen, staff member or source machine is good right now."""
+    statement = _LIVENESS.get(role, _LIVENESS["staff"])
+    row = hot_call(statement, {"subject": subject_id, "session": session_id, "role": role})
+    return row is not None and row["live"] is True
+
+
+def find_citizens_by_id_numbers(
+    *, keys: KeyProvider, id_numbers: Iterable[str]
+) -> dict[str, RegisteredPerson]:
+    """The active members among these canonical identity numbers, by number.
+
+    For matching by machine, in bulk: what it returns is compared and never shown to a person.
+    """
+    by_index = {
+        index: number
+        for number in id_numbers
+        for index in blind_indexes(keys, "id_number", number)
+    }
+    if not by_index:
+        return {}
+    query = (
+        select(CitizenLookup.blind_index, Citizen, CitizenProfile, CitizenKey)
+        .join(Citizen, Citizen.citizen_id == CitizenLookup.citizen_id)
+        .join(CitizenProfile, CitizenProfile.citizen_id == Citizen.citizen_id)
+        .join(CitizenKey, CitizenKey.citizen_id == Citizen.citizen_id)
+        .where(
+            CitizenLookup.purpose == "id_number",
+            CitizenLookup.blind_index.in_(by_index),
+            Citizen.status == "active",
+        )
+    )
+    with reading() as session:
+        rows = session.execute(query).all()
+    return {
+        by_index[index]: _person(keys, citizen, profile, wrapped)
+        for index, citizen, profile, wrapped in rows
+    }
+
+
+def find_citizen_id(*, keys: KeyProvider, purpose: str, value: str) -> UUID | None:
+    """The citizen behind an identity number (`id_number`) or an `openid`."""
+    with reading() as session:
+        return session.scalar(
+            select(CitizenLookup.citizen_id).where(
+                CitizenLookup.purpose == purpose,
+                CitizenLookup.blind_index.in_(blind_indexes(keys, purpose, value)),
+            )
+        )
+
+
+def find_masked_profile(*, keys: KeyProvider, citizen_id: UUID) -> MaskedProfile | None:
+    """The masked profile of a citizen; the plain values do not leave this function."""
+    with reading() as session:
+        citizen = session.get(Citizen, citizen_id)
+        profile = session.get(CitizenProfile, citizen_id)
+        wrapped = session.get(CitizenKey, citizen_id)
+    if citizen is None or profile is None or wrapped is None:
+        return None
+    plain = plain_fields(keys, profile, wrapped)
+    phone = plain["phone"]
+    return MaskedProfile(
+        citizen_id=citizen_id,
+        status=citizen.status,
+        joined_on=citizen.joined_on,
+        name=mask_name(str(plain["name"])),
+        id_number=mask_id_number(str(plain["id_number"])),
+        phone=None if phone is None else mask_phone(phone),
+    )
+
+
+def find_openid(*, keys: KeyProvider, citizen_id: UUID) -> str | None:
+    """The WeChat identity to send a message to, or None when none is bound."""
+    with reading() as session:
+        identity = session.get(WeChatIdentity, citizen_id)
+        wrapped = session.get(CitizenKey, citizen_id)
+    if identity is None or wrapped is None:
+        return None
+    return open_field(
+        open_data_key(keys, wrapped.wrapped_key, citizen_id=citizen_id),
+        identity.openid_sealed,
+        table=IDENTITIES, column="openid_sealed", citizen_id=citizen_id,
+    )
+
+
+def list_current_texts() -> list[PublishedText]:
+    """The newest published text of every purpose, required ones first."""
+    newest = (
+        select(ConsentText)
+        .ext(distinct_on(ConsentText.purpose))
+        .order_by(ConsentText.purpose, ConsentText.version.desc())
+    )
+    with reading() as session:
+        texts = [_published(row) for row in session.scalars(newest)]
+    return sorted(texts, key=lambda text: (not text.required, text.purpose))
+
+
+def list_consents(*, citizen_id: UUID) -> list[ConsentState]:
+    """The last decision of a citizen on every purpose ever decided."""
+    last = (
+        select(Consent)
+        .ext(distinct_on(Consent.purpose))
+        .where(Consent.citizen_id == citizen_id)
+        .order_by(Consent.purpose, Consent.decided_at.desc(), Consent.consent_id.desc())
+    )
+    with reading() as session:
+        return [
+            ConsentState(
+                purpose=row.purpose, text_version=row.text_version, decision=row.decision,
+                channel=row.channel, decided_at=row.decided_at,
+            )
+            for row in session.scalars(last)
+        ]
+
+
+def consent_state(*, citizen_id: UUID, purpose: str) -> str:
+    """`given`, `stale` (an older text), `withdrawn` or `none`."""
+    with reading() as session:
+        state = session.scalar(select(func.citizen_consent_state(citizen_id, purpose)))
+    return str(state)
+
+
+def names_of_actors(*, actor_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The work names of staff accounts and source machines."""
+    wanted = list(actor_ids)
+    staff = select(StaffAccount.staff_id, StaffAccount.display_name).where(
+        StaffAccount.staff_id.in_(wanted)
+    )
+    sources = select(SourceAccount.source_id, SourceAccount.name).where(
+        SourceAccount.source_id.in_(wanted)
+    )
+    with reading() as session:
+        found = [*session.execute(staff), *session.execute(sources)]
+    return {actor_id: name for actor_id, name in found}  # noqa: C416 -- rows are no tuples to mypy
+
+
+def city_today(session: Session) -> date:
+    """The day in the city, by the database's clock."""
+    return session.execute(select(CITY_TODAY)).scalar_one()
+
+
+def plain_fields(
+    keys: KeyProvider, profile: CitizenProfile, wrapped: CitizenKey
+) -> dict[str, str | None]:
+    """Name, id_number and phone in the clear: for this room's own use."""
+    citizen_id = profile.citizen_id
+    key = open_data_key(keys, wrapped.wrapped_key, citizen_id=citizen_id)
+    sealed = {
+        "name": profile.name_sealed,
+        "id_number": profile.id_number_sealed,
+        "phone": profile.phone_sealed,
+    }
+    return {
+        name: None if value is None else open_field(
+            key, value, table=PROFILES, column=f"{name}_sealed", citizen_id=citizen_id
+        )
+        for name, value in sealed.items()
+    }
+
+
+def _person(
+    keys: KeyProvider, citizen: Citizen, profile: CitizenProfile, wrapped: CitizenKey
+) -> RegisteredPerson:
+    plain = plain_fields(keys, profile, wrapped)
+    return RegisteredPerson(
+        citizen_id=citizen.citizen_id,
+        name=str(plain["name"]),
+        phone=plain["phone"],
+        joined_on=citizen.joined_on,
+    )
+
+
+def _published(row: ConsentText) -> PublishedText:
+    return PublishedText(
+        purpose=row.purpose, version=row.version, receiver=row.receiver, required=row.required,
+        sensitive=row.sensitive, title=row.title, body=row.body, text_hash=row.text_hash,
+    )

@@ -1,0 +1,105 @@
+"""Writing the access trail, in the transaction of the act itself: no trail, no act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.kernel.database import transaction_required
+from app.kernel.errors import Invalid
+from app.kernel.ids import new_id
+
+REASON_MIN_CHARS = 5
+REASON_MAX_CHARS = 500
+
+
+class ReasonNeeded(Invalid):
+    """A person who opens somebody's data says why, in words that the citizen will read."""
+
+    code: ClassVar[str] = "reason_needed"
+    title: ClassVar[str] = "A reason of 5 to 500 characters is needed"
+    advice: ClassVar[str] = "请填写查看理由（5 至 500 字），本人可以看到。"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: `kind` is a role, or `system` (without an id) for the service itself."""
+
+    kind: str
+    id: UUID | None
+
+
+SYSTEM = Actor("system", None)
+
+_APPEND = text(
+    "SELECT trail_append(:citizen, :trail_id, :actor_kind, :actor_id, :action, :fields,"
+    " :reason, :basis)"
+)
+_APPEND_MANY = text(
+    "SELECT trail_append(line.citizen, line.trail_id, :actor_kind, CAST(:actor_id AS uuid),"
+    " :action, :fields, :reason, :basis)"
+    " FROM unnest(CAST(:citizens AS uuid[]), CAST(:trail_ids AS uuid[]))"
+    " AS line (citizen, trail_id)"
+)
+
+
+def record_access(
+    *,
+    citizen_id: UUID,
+    actor: Actor,
+    action: str,
+    fields: Sequence[str] = (),
+    reason: str = "",
+    basis: str = "",
+) -> UUID:
+    """Write one line in the open transaction and return its id.
+
+    `action` is a stable word, `fields` are what was read or changed, `reason` is the actor's own
+    text (the citizen sees it), `basis` the consent or law behind it.
+    """
+    trail_id = new_id()
+    transaction_required().execute(_APPEND, {
+        "citizen": citizen_id, "trail_id": trail_id,
+        **_what(actor, action, fields, reason, basis),
+    })
+    return trail_id
+
+
+def record_accesses(
+    *,
+    citizen_ids: Iterable[UUID],
+    actor: Actor,
+    action: str,
+    fields: Sequence[str] = (),
+    reason: str = "",
+    basis: str = "",
+) -> None:
+    """Write the same line for many citizens in the open transaction."""
+    citizens = list(citizen_ids)
+    if not citizens:
+        return
+    transaction_required().execute(_APPEND_MANY, {
+        "citizens": citizens, "trail_ids": [new_id() for _ in citizens],
+        **_what(actor, action, fields, reason, basis),
+    })
+
+
+def require_reason(reason: str) -> str:
+    """The reason without surrounding blanks; ReasonNeeded when it says too little or too much."""
+    stripped = reason.strip()
+    if not REASON_MIN_CHARS <= len(stripped) <= REASON_MAX_CHARS:
+        raise ReasonNeeded
+    return stripped
+
+
+def _what(
+    actor: Actor, action: str, fields: Sequence[str], reason: str, basis: str
+) -> dict[str, object]:
+    return {
+        "actor_kind": actor.kind, "actor_id": actor.id, "action": action,
+        "fields": list(fields), "reason": reason, "basis": basis,
+    }
