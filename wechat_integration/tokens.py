@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -264,10 +265,9 @@ class _Shelf:
 
 
 def _awaited(flight: Future[_Token], deadline: Deadline) -> _Token:
-    try:
+    with suppress(TimeoutError):
         return flight.result(timeout=max(0.0, deadline.left_seconds()))
-    except TimeoutError:
-        raise WeChatUnavailable(reason="token_wait") from None
+    raise WeChatUnavailable(reason="token_wait")
 
 
 def _fresh_token(answer: WeChatAnswer) -> _Found:

@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal, TypeVar
 
@@ -182,7 +183,7 @@ class _SealingTransport(httpx.HTTPTransport):
     """Adds the sealed query below the client, over sockets that keep the deadline."""
 
     def __init__(self, limits: CallLimits, ssl_context: ssl.SSLContext | None) -> None:
-        trust = httpx.create_ssl_context(trust_env=False) if ssl_context is None else ssl_context
+        trust = _public_authorities() if ssl_context is None else ssl_context
         super().__init__(verify=trust, trust_env=False)
         self._backend = DeadlineBackend()
         self._pool = httpcore.ConnectionPool(
@@ -208,6 +209,12 @@ class _SealingTransport(httpx.HTTPTransport):
     def close(self) -> None:
         super().close()
         self._backend.close()
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Load the public certificate authorities once: it takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def repeated(

@@ -28,12 +28,17 @@ def base_url(settings: SandboxSettings) -> Iterator[str]:
         yield server.base_url
 
 
+@pytest.fixture(scope="session")
+def remote(base_url: str) -> Iterator[SandboxControl]:
+    with SandboxControl(base_url=base_url) as open_remote:
+        yield open_remote
+
+
 @pytest.fixture
-def control(base_url: str) -> Iterator[SandboxControl]:
-    with SandboxControl(base_url=base_url) as remote:
-        remote.reset()
-        yield remote
-        remote.clear_faults()
+def control(remote: SandboxControl) -> Iterator[SandboxControl]:
+    remote.reset()
+    yield remote
+    remote.clear_faults()
 
 
 @pytest.fixture

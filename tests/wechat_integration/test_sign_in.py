@@ -192,7 +192,7 @@ def test_a_server_that_comes_up_in_between_gets_the_code(
 def test_one_slow_service_cannot_hold_every_thread(
     make_client: Callable[..., MiniProgramClient], control: SandboxControl
 ) -> None:
-    narrow = make_client(limits=type(QUICK)(connections=1, read_seconds=1.0, total_seconds=1.2))
+    narrow = make_client(limits=type(QUICK)(connections=1, read_seconds=0.7, total_seconds=0.8))
     control.add_fault(kind=FaultKind.HANG, path=PATH, seconds=2.0)
     first = threading.Thread(target=_fail_to_sign_in, args=(narrow,))
     first.start()
