@@ -39,6 +39,10 @@ class Settings:
     trusted_proxy_count: int  # how many proxies in front may set X-Forwarded-For
     log_level: str
     metrics_token_secret: str | None = field(repr=False)  # bearer token for /metrics off loopback
+    job_concurrency: int  # jobs that one worker runs at once
+    job_poll_milliseconds: int  # between a worker's looks into the outbox and the queue
+    job_stall_seconds: int  # a worker without a heartbeat for so long is dead
+    job_retry_seconds: int  # before a failed job's second try; each wait after is six times longer
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -62,6 +66,10 @@ class Settings:
             trusted_proxy_count=reader.integer("CARD_TRUSTED_PROXIES", 0, 0, 5),
             log_level=reader.text("CARD_LOG_LEVEL", "INFO"),
             metrics_token_secret=environ.get("CARD_METRICS_TOKEN"),
+            job_concurrency=reader.integer("CARD_JOB_CONCURRENCY", 4, 1, 32),
+            job_poll_milliseconds=reader.integer("CARD_JOB_POLL_MS", 500, 10, 60_000),
+            job_stall_seconds=reader.integer("CARD_JOB_STALL_SECONDS", 30, 1, 600),
+            job_retry_seconds=reader.integer("CARD_JOB_RETRY_SECONDS", 10, 0, 600),
         )
         if reader.problems:
             raise BadSettingsError(reader.problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_migrate import Migrate
 
+from app.cli import register_commands
 from app.config import Settings
 from app.kernel.database import db
 from app.kernel.keys import KeyRing
@@ -28,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app, keys=keys, issuer=settings.token_issuer, session_is_live=lambda _: False
     )
     configure_openapi(app)
+    register_commands(app)
     return app
 
 

@@ -1,6 +1,6 @@
 """The outbox: what must happen after a commit is a row written inside it.
 
-`put` writes a message in the caller's transaction; `relay` turns messages into jobs.  Both the
+`put` writes a message in the caller's transaction; `jobs.relay` turns messages into jobs.  Both the
 deletion of the message and the insertion of its job are one transaction, so a message is always
 either here or a job: never lost, never doubled.  Jobs run at least once, so that receivers must be
 idempotent by `message_id`.
@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select, text
+from sqlalchemy import func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.context import request_id
@@ -59,13 +59,6 @@ def put(
         },
     )
     return message_id
-
-
-def take(*, batch_max: int) -> list[OutboxMessage]:
-    """Remove and return up to `batch_max` messages that no other relay holds, in no order."""
-    session = transaction_required()
-    taken = select(OutboxMessage).from_statement(text("SELECT * FROM outbox_take(:batch_max)"))
-    return list(session.scalars(taken, {"batch_max": batch_max}))
 
 
 TABLE_KINDS: dict[str, TableKind] = {

@@ -86,7 +86,8 @@ def upgrade() -> None:
         SELECT (SELECT count(*) FROM outbox),
             (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox),
             (SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')),
-            (SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed');
+            (SELECT count(*) FROM procrastinate_jobs
+                WHERE status = 'failed' AND task_name = 'deliver');
     $$;
 
     GRANT EXECUTE ON FUNCTION outbox_put(uuid, uuid, text, jsonb) TO card_web, card_job;

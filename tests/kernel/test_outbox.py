@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import ProgrammingError
 
-from app.kernel import outbox
+from app.kernel import jobs, outbox
 from app.kernel.context import request_id
 from app.kernel.database import transaction
 from app.kernel.ids import new_id, random_id
@@ -47,5 +47,5 @@ def test_a_message_goes_with_its_transaction(
 
 
 def test_the_web_role_cannot_take_messages(app: Flask) -> None:
-    with pytest.raises(ProgrammingError), transaction():
-        outbox.take(batch_max=1)
+    with pytest.raises(ProgrammingError):
+        jobs.relay()
