@@ -20,7 +20,7 @@ from tests.wechat_integration.raw_server import json_answer, plain_answer, raw_s
 from wechat_integration.client import MiniProgramClient
 from wechat_integration.errors import WeChatAnswerInvalid, WeChatUnavailable
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
-from wechat_integration.transport import BoundedHttp
+from wechat_integration.transport import BoundedHttp, CallLimits
 
 PROMISED_SECONDS = 3.0
 CODE = "0a1b2c3d4e5f"
@@ -54,13 +54,15 @@ def test_a_head_that_drips_costs_at_most_three_seconds(make_client: MakeClient) 
 
 
 def test_the_budget_covers_the_token_and_the_call_together(
-    quick_client: MiniProgramClient, control: SandboxControl
+    make_client: MakeClient, control: SandboxControl
 ) -> None:
-    control.add_fault(kind=FaultKind.HANG, seconds=0.35)
+    limits = CallLimits(read_seconds=0.5, total_seconds=0.6)
+    control.add_fault(kind=FaultKind.HANG, path="/cgi-bin/stable_token", seconds=0.4)
+    control.add_fault(kind=FaultKind.HANG, path="/wxa/business/getuserphonenumber", seconds=5)
     started = time.monotonic()
     with pytest.raises(WeChatUnavailable):
-        quick_client.phone_number(code=CODE)
-    assert time.monotonic() - started <= QUICK.total_seconds + 0.2
+        make_client(limits=limits).phone_number(code=CODE)
+    assert 0.4 <= time.monotonic() - started <= 0.8
 
 
 @pytest.mark.parametrize("kind", [FaultKind.HUGE, FaultKind.GARBAGE, FaultKind.REDIRECT])
