@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.kernel.crypto import open_data_key
 from app.kernel.database import hot_call, reading
-from app.kernel.keys import KeyProvider
+from app.kernel.keys import Key, KeyProvider
 from app.members.id_numbers import mask_id_number
 from app.members.models import (
     Citizen,
@@ -122,6 +122,19 @@ def find_citizens_by_id_numbers(
     return {
         by_index[index]: _person(keys, citizen, profile, wrapped)
         for index, citizen, profile, wrapped in rows
+    }
+
+
+def open_data_keys(*, keys: KeyProvider, citizen_ids: Iterable[UUID]) -> dict[UUID, Key]:
+    """The data keys of these citizens, for sealing what is theirs; erased citizens have none."""
+    query = select(CitizenKey.citizen_id, CitizenKey.wrapped_key).where(
+        CitizenKey.citizen_id.in_(list(citizen_ids))
+    )
+    with reading() as session:
+        rows = session.execute(query).all()
+    return {
+        citizen_id: open_data_key(keys, wrapped, citizen_id=citizen_id)
+        for citizen_id, wrapped in rows
     }
 
 
