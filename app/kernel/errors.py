@@ -56,6 +56,14 @@ class Invalid(DomainError):
     """The request is readable but does not fit."""
 
 
+class IdReused(Invalid):
+    """The caller's id was used before, for another request; the first answer stands."""
+
+    code: ClassVar[str] = "id_reused"
+    title: ClassVar[str] = "The id was used for another request"
+    advice: ClassVar[str] = "该编号已用于另一请求，请更换编号后重试。"
+
+
 class TooMany(DomainError):
     """Too many requests; `retry_after_seconds` says when to come back."""
 
