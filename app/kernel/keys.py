@@ -36,6 +36,7 @@ class KeyPurpose(StrEnum):
     INDEX_ID_NUMBER = "index_id_number"  # blind index of resident ID numbers
     INDEX_OPENID = "index_openid"  # blind index of WeChat identities
     INDEX_PHONE = "index_phone"  # blind index of phone numbers
+    SIGN_IN = "sign_in"  # keyed hashes of machines' secrets and of who tries to sign in
     CONTENT = "content"  # keyed hash of record contents, to tell duplicates
 
 

@@ -6,10 +6,80 @@ from datetime import date
 from uuid import UUID
 
 from app.kernel.keys import KeyProvider
+from app.members.consents import (
+    Decision,
+    GivenConsent,
+    current_texts,
+    publish_text,
+    record_decisions,
+)
+from app.members.joining import JoinRequest, check_join, join, sign_in_citizen
+from app.members.profiles import (
+    PROFILE_FIELDS,
+    find_member,
+    my_profile,
+    my_trail,
+    open_profile,
+    reveal_profile,
+)
 from app.members.register import NewMember, Registered, register_members
+from app.members.sessions import OpenedSession, end_sessions, refresh_session, sign_out
+from app.members.sources import (
+    NewCredential,
+    add_source_credential,
+    create_source_account,
+    disable_source,
+    end_source_credential,
+    sign_in_source,
+)
+from app.members.staff import (
+    NewStaff,
+    add_staff,
+    create_staff,
+    disable_staff,
+    end_staff_sessions,
+    sign_in_staff,
+)
 from app.trail.operations import SYSTEM, Actor
 
-__all__ = ["NewMember", "Registered", "register_member", "register_members"]
+__all__ = [
+    "PROFILE_FIELDS",
+    "Actor",
+    "Decision",
+    "GivenConsent",
+    "JoinRequest",
+    "NewCredential",
+    "NewMember",
+    "NewStaff",
+    "OpenedSession",
+    "Registered",
+    "add_source_credential",
+    "add_staff",
+    "check_join",
+    "create_source_account",
+    "create_staff",
+    "current_texts",
+    "disable_source",
+    "disable_staff",
+    "end_sessions",
+    "end_source_credential",
+    "end_staff_sessions",
+    "find_member",
+    "join",
+    "my_profile",
+    "my_trail",
+    "open_profile",
+    "publish_text",
+    "record_decisions",
+    "refresh_session",
+    "register_member",
+    "register_members",
+    "reveal_profile",
+    "sign_in_citizen",
+    "sign_in_source",
+    "sign_in_staff",
+    "sign_out",
+]
 
 
 def register_member(

@@ -111,6 +111,8 @@ def register_problems(app: Flask) -> None:
 
 
 def _framework_problem(error: HTTPException) -> Response:
+    if isinstance(error.response, Response):  # made elsewhere with everything in it: limits
+        return error.response
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     data = getattr(error, "data", None) or {}  # webargs keeps the validation messages here
     details = {"errors": data["messages"]} if "messages" in data else None

@@ -1,0 +1,119 @@
+"""Reading somebody's data unmasked: with a role and a reason, and never without a trail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from app.kernel.database import transaction, transaction_required
+from app.kernel.errors import NotFound
+from app.kernel.keys import KeyProvider
+from app.members.id_numbers import parse_id_number
+from app.members.models import CitizenKey, CitizenProfile
+from app.members.queries import (
+    MaskedProfile,
+    find_citizen_id,
+    find_masked_profile,
+    names_of_actors,
+    plain_fields,
+)
+from app.trail.operations import Actor, record_access, require_reason
+from app.trail.queries import TrailLine, list_trail
+
+PROFILE_FIELDS = ("name", "id_number", "phone")
+
+
+class CitizenNotFound(NotFound):
+    """There is no such citizen, or nothing personal is kept of them any more."""
+
+    code: ClassVar[str] = "citizen_not_found"
+    title: ClassVar[str] = "There is no such citizen"
+    advice: ClassVar[str] = "没有找到该市民，请核对后重试。"
+
+
+@dataclass(frozen=True)
+class NamedTrailLine:
+    """A line of the trail with the work name of who acted, where there is one."""
+
+    line: TrailLine
+    actor_name: str | None
+
+
+def open_profile(
+    *,
+    keys: KeyProvider,
+    citizen_id: UUID,
+    actor: Actor,
+    fields: Sequence[str],
+    reason: str,
+    basis: str = "",
+    action: str = "profile_opened",
+) -> dict[str, str | None]:
+    """The named fields in the clear, in the open transaction, with their line in the trail.
+
+    The line is written first: when it cannot be written nothing is read.
+    """
+    session = transaction_required()
+    record_access(
+        citizen_id=citizen_id, actor=actor, action=action, fields=fields,
+        reason=reason, basis=basis,
+    )
+    profile = session.get(CitizenProfile, citizen_id)
+    wrapped = session.get(CitizenKey, citizen_id)
+    if profile is None or wrapped is None:
+        raise CitizenNotFound
+    plain = plain_fields(keys, profile, wrapped)
+    return {name: plain[name] for name in fields}
+
+
+def reveal_profile(
+    *, keys: KeyProvider, citizen_id: UUID, actor: Actor, fields: Sequence[str], reason: str
+) -> dict[str, str | None]:
+    """What an operator reads unmasked: the fields, for a reason that the citizen will see."""
+    reason = require_reason(reason)
+    with transaction():
+        return open_profile(
+            keys=keys, citizen_id=citizen_id, actor=actor, fields=fields, reason=reason
+        )
+
+
+def find_member(
+    *, keys: KeyProvider, id_number: str, actor: Actor, reason: str
+) -> MaskedProfile:
+    """The masked profile of the person with this identity number, with a line in the trail."""
+    reason, number = require_reason(reason), parse_id_number(id_number)
+    with transaction():
+        citizen_id = find_citizen_id(keys=keys, purpose="id_number", value=number.value)
+        found = None if citizen_id is None else find_masked_profile(
+            keys=keys, citizen_id=citizen_id
+        )
+        if found is None:
+            raise CitizenNotFound
+        record_access(
+            citizen_id=found.citizen_id, actor=actor, action="member_found", reason=reason
+        )
+        return found
+
+
+def my_profile(*, keys: KeyProvider, citizen_id: UUID) -> MaskedProfile:
+    """A citizen's own masked profile."""
+    found = find_masked_profile(keys=keys, citizen_id=citizen_id)
+    if found is None:
+        raise CitizenNotFound
+    return found
+
+
+def my_trail(
+    *, citizen_id: UUID, limit: int, before: UUID | None = None
+) -> list[NamedTrailLine]:
+    """Who looked at a citizen's data, newest first."""
+    lines = list_trail(citizen_id=citizen_id, limit=limit, before=before)
+    names = names_of_actors(
+        actor_ids={line.actor_id for line in lines if line.actor_id is not None}
+    )
+    return [
+        NamedTrailLine(line, None if line.actor_id is None else names.get(line.actor_id))
+        for line in lines
+    ]
