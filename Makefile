@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-requirements.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+UPGRADE :=
 PYTEST := $(BIN)/pytest -q
 
 help: ## list the commands
@@ -24,14 +25,14 @@ $(INSTALLED): requirements/dev.txt
 	if [ -z "$$found" ]; then \
 		echo "Python 3.11 or newer with its venv module is needed, and none was found."; exit 1; fi; \
 	echo "making $(VENV) with $$("$$found" --version)"; \
-	"$$found" -m venv --upgrade-deps $(VENV) >/dev/null 2>&1 || "$$found" -m venv $(VENV)
+	"$$found" -m venv $(VENV)
 	@echo "installing the locked dependencies (about a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
 		--require-hashes --requirement requirements/dev.txt
 	@cp requirements/dev.txt $(INSTALLED)
 
-lock: setup ## compile the locked requirements again, with the newest versions allowed
-	$(COMPILE) --upgrade --group dev --output-file requirements/dev.txt
+lock: setup ## compile the locked requirements again (UPGRADE=--upgrade takes newer versions)
+	$(COMPILE) $(UPGRADE) --group dev --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt
 
 check: setup ## lint, types, import contracts, SQL of migrations
