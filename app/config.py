@@ -33,7 +33,8 @@ class Settings:
     wechat_app_secret: str = field(repr=False)
     wechat_redeemed_template_id: str
     real_name_url: str
-    real_name_secret: str = field(repr=False)
+    real_name_key_id: str
+    real_name_secret: str = field(repr=False)  # at least 32 bytes
     programme_code: str  # the city's programme, one per deployment
     database_pool_size: int  # connections per process; threads of a worker plus two
     trusted_proxy_count: int  # how many proxies in front may set X-Forwarded-For
@@ -60,7 +61,8 @@ class Settings:
             wechat_app_secret=reader.text("WECHAT_APP_SECRET"),
             wechat_redeemed_template_id=reader.text("WECHAT_REDEEMED_TEMPLATE_ID"),
             real_name_url=reader.url("REAL_NAME_URL", ("http", "https")),
-            real_name_secret=reader.text("REAL_NAME_SECRET"),
+            real_name_key_id=reader.text("REAL_NAME_KEY_ID", "card"),
+            real_name_secret=reader.text("REAL_NAME_SECRET", least_bytes=32),
             programme_code=reader.text("CARD_PROGRAMME", "jinhua"),
             database_pool_size=reader.integer("CARD_DATABASE_POOL_SIZE", 6, 1, 100),
             trusted_proxy_count=reader.integer("CARD_TRUSTED_PROXIES", 0, 0, 5),
@@ -83,11 +85,13 @@ class _Reader:
         self._environ = environ
         self.problems: list[str] = []
 
-    def text(self, name: str, default: str | None = None) -> str:
+    def text(self, name: str, default: str | None = None, *, least_bytes: int = 1) -> str:
         value = self._environ.get(name, default)
         if not value:
             self.problems.append(f"{name} is missing")
             return ""
+        if len(value.encode()) < least_bytes:
+            self.problems.append(f"{name} must have at least {least_bytes} bytes")
         return value
 
     def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:

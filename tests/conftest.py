@@ -132,7 +132,7 @@ def environment(made: Database, keys_file: Path, **extra: str) -> dict[str, str]
         "WECHAT_APP_SECRET": "wechat-test-secret",
         "WECHAT_REDEEMED_TEMPLATE_ID": "template-redeemed",
         "REAL_NAME_URL": "http://127.0.0.1:9/realname/check",
-        "REAL_NAME_SECRET": "real-name-test-secret",
+        "REAL_NAME_SECRET": "real-name-test-secret-of-32-bytes-and-more",
         **extra,
     }
 

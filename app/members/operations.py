@@ -16,6 +16,7 @@ from app.members.consents import (
 from app.members.joining import JoinRequest, check_join, join, sign_in_citizen
 from app.members.profiles import (
     PROFILE_FIELDS,
+    end_member_sessions,
     find_member,
     my_profile,
     my_trail,
@@ -61,6 +62,7 @@ __all__ = [
     "current_texts",
     "disable_source",
     "disable_staff",
+    "end_member_sessions",
     "end_sessions",
     "end_source_credential",
     "end_staff_sessions",

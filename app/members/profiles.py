@@ -11,7 +11,7 @@ from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import NotFound
 from app.kernel.keys import KeyProvider
 from app.members.id_numbers import parse_id_number
-from app.members.models import CitizenKey, CitizenProfile
+from app.members.models import Citizen, CitizenKey, CitizenProfile
 from app.members.queries import (
     MaskedProfile,
     find_citizen_id,
@@ -19,6 +19,7 @@ from app.members.queries import (
     names_of_actors,
     plain_fields,
 )
+from app.members.sessions import CITIZEN, end_sessions
 from app.trail.operations import Actor, record_access, require_reason
 from app.trail.queries import TrailLine, list_trail
 
@@ -95,6 +96,18 @@ def find_member(
             citizen_id=found.citizen_id, actor=actor, action="member_found", reason=reason
         )
         return found
+
+
+def end_member_sessions(*, citizen_id: UUID, actor: Actor, reason: str) -> int:
+    """End every session of a citizen, for a reason that the citizen will see; how many."""
+    reason = require_reason(reason)
+    with transaction() as session:
+        if session.get(Citizen, citizen_id) is None:
+            raise CitizenNotFound
+        record_access(
+            citizen_id=citizen_id, actor=actor, action="sessions_ended", reason=reason
+        )
+        return end_sessions(role=CITIZEN, subject_id=citizen_id, reason="ended_by_operator")
 
 
 def my_profile(*, keys: KeyProvider, citizen_id: UUID) -> MaskedProfile:

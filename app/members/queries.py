@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Date, func, literal_column, select
+from sqlalchemy import Date, DateTime, func, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -232,6 +232,13 @@ def names_of_actors(*, actor_ids: Iterable[UUID]) -> dict[UUID, str]:
     with reading() as session:
         found = [*session.execute(staff), *session.execute(sources)]
     return {actor_id: name for actor_id, name in found}  # noqa: C416 -- rows are no tuples to mypy
+
+
+def database_now() -> datetime:
+    """The moment by the database's clock."""
+    clock = func.clock_timestamp(type_=DateTime(timezone=True))
+    with reading() as session:
+        return session.execute(select(clock)).scalar_one()
 
 
 def city_today(session: Session) -> date:

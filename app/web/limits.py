@@ -28,7 +28,6 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.kernel.errors import TooMany
 from app.web.auth import caller
@@ -90,8 +89,8 @@ _local_storage = MemoryStorage()
 _local = FixedWindowRateLimiter(_local_storage)
 
 
-def configure_limits(app: Flask, *, redis_url: str | None, trusted_proxy_count: int) -> None:
-    """Count over Redis when there is one, and believe that many proxies about the address."""
+def configure_limits(app: Flask, *, redis_url: str | None) -> None:
+    """Count over Redis when there is one."""
     app.config["RATELIMIT_STORAGE_URI"] = redis_url or "memory://"
     app.config["RATELIMIT_STORAGE_OPTIONS"] = {} if redis_url is None else {
         "socket_connect_timeout": REDIS_SECONDS_MAX,
@@ -99,10 +98,6 @@ def configure_limits(app: Flask, *, redis_url: str | None, trusted_proxy_count: 
         "retry": Retry(NoBackoff(), 0),
     }
     limiter.init_app(app)
-    if trusted_proxy_count:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=trusted_proxy_count, x_proto=trusted_proxy_count, x_host=0
-        )
 
 
 def forget_all() -> None:

@@ -1,0 +1,183 @@
+"""The members' routes.  Signing in and joining by WeChat stand in the wechat room."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from flask import current_app
+
+from app.kernel.keys import KeyProvider
+from app.members import operations, queries, schemas
+from app.web import limits
+from app.web.auth import (
+    ACCESS_LIFE,
+    Role,
+    allow,
+    allow_refresh,
+    caller,
+    issue_tokens,
+    public,
+)
+from app.web.openapi import API_PREFIX, Blueprint
+
+blueprint = Blueprint("members", __name__, url_prefix=API_PREFIX)
+
+
+def key_provider() -> KeyProvider:
+    """The keys of the running application."""
+    return cast("KeyProvider", current_app.extensions["card_keys"])
+
+
+def tokens_of(opened: operations.OpenedSession) -> dict[str, Any]:
+    """The tokens of a session that has just been opened or refreshed."""
+    pair = issue_tokens(
+        role=Role(opened.role),
+        subject_id=opened.subject_id,
+        session_id=opened.session_id,
+        refresh_id=opened.refresh_id,
+        refresh_life=opened.life,
+    )
+    return {
+        "role": opened.role,
+        "access_token": pair.access_token,
+        "access_seconds": int(min(ACCESS_LIFE, opened.life).total_seconds()),
+        "refresh_token": pair.refresh_token,
+        "refresh_seconds": int(opened.life.total_seconds()),
+    }
+
+
+def acting() -> operations.Actor:
+    """The caller as an actor of the trail."""
+    return operations.Actor(caller().role, caller().subject_id)
+
+
+@blueprint.route("/sign-in/staff", methods=["POST"])
+@public
+@limits.per_address("60/minute")
+@blueprint.arguments(schemas.StaffSignIn)
+@blueprint.response(200, schemas.Tokens)
+def sign_in_staff(body: dict[str, Any]) -> dict[str, Any]:
+    """Sign in a clerk, merchant owner or operator."""
+    return tokens_of(
+        operations.sign_in_staff(keys=key_provider(), client=limits.client_address(), **body)
+    )
+
+
+@blueprint.route("/sources/token", methods=["POST"])
+@public
+@limits.per_address("60/minute")
+@blueprint.arguments(schemas.SourceSignIn)
+@blueprint.response(200, schemas.Tokens)
+def sign_in_source(body: dict[str, Any]) -> dict[str, Any]:
+    """Sign in a department's machine."""
+    return tokens_of(operations.sign_in_source(keys=key_provider(), **body))
+
+
+@blueprint.route("/tokens/refresh", methods=["POST"])
+@allow_refresh(*Role)
+@blueprint.response(200, schemas.Tokens)
+def refresh_tokens() -> dict[str, Any]:
+    """Exchange a refresh token (as bearer) for new tokens; it is good for one use."""
+    who = caller()
+    return tokens_of(
+        operations.refresh_session(
+            role=who.role, subject_id=who.subject_id, session_id=who.session_id,
+            refresh_id=UUID(who.token_id),
+        )
+    )
+
+
+@blueprint.route("/sign-out", methods=["POST"])
+@allow(*Role)
+@blueprint.response(204)
+def sign_out() -> None:
+    """End the caller's session."""
+    who = caller()
+    operations.sign_out(role=who.role, subject_id=who.subject_id, session_id=who.session_id)
+
+
+@blueprint.route("/consent-texts", methods=["GET"])
+@public
+@blueprint.response(200, schemas.ConsentTexts)
+def list_consent_texts() -> dict[str, Any]:
+    """The texts that are agreed to when joining."""
+    return {"texts": queries.list_current_texts()}
+
+
+@blueprint.route("/me", methods=["GET"])
+@allow(Role.CITIZEN)
+@blueprint.response(200, schemas.Me)
+def show_me() -> dict[str, Any]:
+    """The caller's own profile, masked, and consents."""
+    citizen_id = caller().subject_id
+    profile = operations.my_profile(keys=key_provider(), citizen_id=citizen_id)
+    return {**vars(profile), "consents": queries.list_consents(citizen_id=citizen_id)}
+
+
+@blueprint.route("/me/trail", methods=["GET"])
+@allow(Role.CITIZEN)
+@blueprint.arguments(schemas.TrailPage, location="query")
+@blueprint.response(200, schemas.Trail)
+def show_my_trail(page: dict[str, Any]) -> dict[str, Any]:
+    """Who looked at the caller's data."""
+    return {"lines": operations.my_trail(citizen_id=caller().subject_id, **page)}
+
+
+@blueprint.route("/members/find", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("120/hour")
+@blueprint.arguments(schemas.FindMember)
+@blueprint.response(200, schemas.Masked)
+def find_member(body: dict[str, Any]) -> queries.MaskedProfile:
+    """Find a member by identity number, for a reason; the answer is masked."""
+    return operations.find_member(keys=key_provider(), actor=acting(), **body)
+
+
+@blueprint.route("/members/reveal", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
+@blueprint.arguments(schemas.Reveal)
+@blueprint.response(200, schemas.Revealed)
+def reveal_member(body: dict[str, Any]) -> dict[str, str | None]:
+    """Read fields of a citizen unmasked; the citizen sees who and why."""
+    return operations.reveal_profile(
+        keys=key_provider(), actor=acting(), citizen_id=body["citizen_id"],
+        fields=body["fields_"], reason=body["reason"],
+    )
+
+
+@blueprint.route("/staff", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
+@blueprint.arguments(schemas.NewStaff)
+@blueprint.response(201, schemas.CreatedStaff)
+def create_staff(body: dict[str, Any]) -> operations.NewStaff:
+    """Create a staff account."""
+    return operations.create_staff(keys=key_provider(), **body)
+
+
+@blueprint.route("/staff/<uuid:staff_id>/disable", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.response(204)
+def disable_staff(staff_id: UUID) -> None:
+    """Disable a staff account; its sessions end at once."""
+    operations.disable_staff(staff_id=staff_id)
+
+
+@blueprint.route("/staff/<uuid:staff_id>/end-sessions", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.EndedSessions)
+def end_staff_sessions(staff_id: UUID) -> dict[str, int]:
+    """End every session of a staff account."""
+    return {"ended_sessions": operations.end_staff_sessions(staff_id=staff_id)}
+
+
+@blueprint.route("/members/end-sessions", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.EndMemberSessions)
+@blueprint.response(200, schemas.EndedSessions)
+def end_member_sessions(body: dict[str, Any]) -> dict[str, int]:
+    """End every session of a citizen, say after a phone was lost; the citizen sees it."""
+    ended = operations.end_member_sessions(actor=acting(), **body)
+    return {"ended_sessions": ended}

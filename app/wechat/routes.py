@@ -1,0 +1,42 @@
+"""Signing in and joining by WeChat."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import current_app
+
+from app.members.routes import key_provider, tokens_of
+from app.members.schemas import Tokens
+from app.web import limits
+from app.web.auth import public
+from app.web.openapi import API_PREFIX, Blueprint
+from app.wechat import operations, schemas
+
+blueprint = Blueprint("wechat", __name__, url_prefix=API_PREFIX)
+
+
+def gateway() -> operations.Gateway:
+    """The services outside of the running application."""
+    return cast("operations.Gateway", current_app.extensions["card_wechat"])
+
+
+@blueprint.route("/sign-in/wechat", methods=["POST"])
+@public
+@limits.per_address("600/minute")
+@blueprint.arguments(schemas.WeChatSignIn)
+@blueprint.response(200, schemas.SignedIn)
+def sign_in(body: dict[str, Any]) -> dict[str, Any]:
+    """Sign in with a WeChat code; who is no member gets a ticket to join with."""
+    found = operations.sign_in(keys=key_provider(), gateway=gateway(), **body)
+    return {**vars(found), "tokens": found.opened and tokens_of(found.opened)}
+
+
+@blueprint.route("/join", methods=["POST"])
+@public
+@limits.per_address("120/minute")
+@blueprint.arguments(schemas.Join)
+@blueprint.response(201, Tokens)
+def join(body: dict[str, Any]) -> dict[str, Any]:
+    """Join after reading the texts at /consent-texts."""
+    return tokens_of(operations.join(keys=key_provider(), gateway=gateway(), **body))
