@@ -122,7 +122,7 @@ class HeldRecord:
     """The versions of one record that were taken before, each with the digest of its content."""
 
     citizen_id: UUID
-    digests: dict[int, bytes]
+    digests: dict[int, bytes] = field(default_factory=dict)
 
 
 Step = Callable[[Row], Reason | None]
@@ -363,16 +363,23 @@ def read_statement(row: Row, *, catalogue: Catalogue) -> Statement | Reason:
 
 
 def judge_version(
-    statement: Statement, *, citizen_id: UUID, digest: bytes, held: HeldRecord | None
+    statement: Statement,
+    *,
+    citizen_id: UUID,
+    held: HeldRecord | None,
+    same_content: Callable[[bytes], bool],
 ) -> Outcome | Reason:
-    """Steps 23-26 and 28: what the row is to the record that is held under its number."""
+    """Steps 23-26 and 28: what the row is to the record that is held under its number.
+
+    `same_content` tells whether a digest is that of the row's content.
+    """
     if held is None:
         return Outcome.VOIDED if statement.is_void else Outcome.ACCEPTED
     if held.citizen_id != citizen_id:
         return Reason.CITIZEN_CHANGED
     known = held.digests.get(statement.version)
     if known is not None:
-        return Outcome.DUPLICATE if known == digest else Reason.VERSION_CONFLICT
+        return Outcome.DUPLICATE if same_content(known) else Reason.VERSION_CONFLICT
     if statement.version < max(held.digests):
         return Outcome.SUPERSEDED
     return Outcome.VOIDED if statement.is_void else Outcome.CORRECTED

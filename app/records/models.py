@@ -1,0 +1,150 @@
+"""Tables of the records room; the SQL stands in migration 0005."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kernel.database import Base
+from app.kernel.scale import TableKind
+
+
+class Source(Base):
+    """What a source machine may deliver."""
+
+    __tablename__ = "sources"
+
+    source_id: Mapped[UUID] = mapped_column(
+        ForeignKey("source_accounts.source_id"), primary_key=True
+    )
+    unit: Mapped[str]
+    record_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Delivery(Base):
+    """One file and its report; it comes from a source, or, the register, from an operator."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("seq"),
+        Index(None, "delivered_on"),
+        CheckConstraint("status IN ('processed', 'refused')", name="status"),
+        CheckConstraint("(status = 'refused') = (file_reason IS NOT NULL)", name="file_reason"),
+        CheckConstraint("(source_id IS NULL) <> (staff_id IS NULL)", name="one_sender"),
+        CheckConstraint(
+            "row_count = accepted_count + corrected_count + voided_count + duplicate_count"
+            " + superseded_count + dropped_count + refused_count",
+            name="sum",
+        ),
+    )
+
+    delivery_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int]
+    source_id: Mapped[UUID | None] = mapped_column(ForeignKey("sources.source_id"))
+    staff_id: Mapped[UUID | None]
+    record_type: Mapped[str]
+    file_name: Mapped[str]
+    sha256: Mapped[bytes]
+    size_bytes: Mapped[int]
+    encoding: Mapped[str]
+    delivered_on: Mapped[date]
+    status: Mapped[str]
+    file_reason: Mapped[str | None]
+    row_count: Mapped[int]
+    blank_count: Mapped[int]
+    accepted_count: Mapped[int]
+    corrected_count: Mapped[int]
+    voided_count: Mapped[int]
+    duplicate_count: Mapped[int]
+    superseded_count: Mapped[int]
+    dropped_count: Mapped[int]
+    refused_count: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DeliveryRefusal(Base):
+    """Where and why a row was refused, nothing of what stood there."""
+
+    __tablename__ = "delivery_refusals"
+
+    delivery_id: Mapped[UUID] = mapped_column(
+        ForeignKey("deliveries.delivery_id"), primary_key=True
+    )
+    row_number: Mapped[int] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ReopenedDay(Base):
+    """A day before the last one processed that an operator opened again for a while."""
+
+    __tablename__ = "reopened_days"
+    __table_args__ = (Index(None, "delivered_on"),)
+
+    reopening_id: Mapped[UUID] = mapped_column(primary_key=True)
+    delivered_on: Mapped[date]
+    staff_id: Mapped[UUID]
+    reason: Mapped[str]
+    open_until: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Record(Base):
+    """One version of a record; in force from `delivered_on` until `replaced_on`."""
+
+    __tablename__ = "records"
+    __table_args__ = (
+        CheckConstraint("version BETWEEN 1 AND 9999", name="version"),
+        CheckConstraint("is_void = (event_on IS NULL)", name="event"),
+    )
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    record_type: Mapped[str] = mapped_column(primary_key=True)
+    record_number: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    is_void: Mapped[bool]
+    event_on: Mapped[date | None]
+    item: Mapped[str | None]
+    measures: Mapped[dict[str, Any]]
+    details_sealed: Mapped[bytes | None]
+    content_digest: Mapped[bytes]
+    delivery_id: Mapped[UUID]
+    row_number: Mapped[int]
+    delivered_on: Mapped[date]
+    replaced_on: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RecordHolder(Base):
+    """Whose record a number is."""
+
+    __tablename__ = "record_holders"
+    __table_args__ = (Index(None, "citizen_id"),)
+
+    record_number: Mapped[str] = mapped_column(primary_key=True)
+    record_type: Mapped[str] = mapped_column(primary_key=True)
+    citizen_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+TABLE_KINDS: dict[str, TableKind] = {
+    "sources": TableKind.LOCAL,
+    "deliveries": TableKind.LOCAL,
+    "delivery_refusals": TableKind.LOCAL,
+    "reopened_days": TableKind.LOCAL,
+    "records": TableKind.CITIZEN,
+    "record_holders": TableKind.LOOKUP,
+}
