@@ -2,35 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import redis
 from flask import Flask
 from flask_migrate import Migrate
 
 from app.cli import register_commands
 from app.config import Settings
 from app.kernel.database import db
+from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
-from app.web.auth import configure_auth
+from app.members import routes as members_routes
+from app.members.queries import session_is_live
+from app.web import docs, health, metrics
+from app.web.auth import Caller, configure_auth
+from app.web.limits import configure_limits
 from app.web.openapi import configure_openapi
 from app.web.problems import register_problems
 from app.web.requests import configure_requests
+from app.wechat import routes as wechat_routes
+from app.wechat.gateway import build_gateway
+
+MIGRATION_HEAD = Path(__file__).parent.parent / "migrations" / ".current-head"
+REDIS_CHECK_SECONDS = 0.2
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the application from its settings (default: the environment)."""
     settings = settings or Settings.from_environ()
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.extensions["card_settings"] = settings
     keys = KeyRing.from_file(settings.keys_file)
     app.extensions["card_keys"] = keys
     _configure_database(app, settings)
-    configure_requests(app)
+    configure_requests(app, trusted_proxy_count=settings.trusted_proxy_count)
     register_problems(app)
     configure_auth(
-        app, keys=keys, issuer=settings.token_issuer, session_is_live=lambda _: False
+        app, keys=keys, issuer=settings.token_issuer, session_is_live=_session_is_live
     )
-    configure_openapi(app)
+    configure_limits(app, redis_url=settings.redis_url)
+    app.extensions["card_wechat"] = build_gateway(settings)
+    _register_routes(app)
+    _configure_watching(app, settings)
     register_commands(app)
     return app
+
+
+def _register_routes(app: Flask) -> None:
+    api = configure_openapi(app)
+    for blueprint in (health.blueprint, metrics.blueprint, docs.blueprint):
+        api.register_blueprint(blueprint)
+    api.register_blueprint(members_routes.blueprint)
+    api.register_blueprint(wechat_routes.blueprint)
+
+
+def _session_is_live(caller: Caller) -> bool:
+    return session_is_live(
+        role=caller.role, subject_id=caller.subject_id, session_id=caller.session_id
+    )
+
+
+def _configure_watching(app: Flask, settings: Settings) -> None:
+    head = MIGRATION_HEAD.read_text(encoding="utf-8").strip()
+    health.configure_health(app, head=head, optional=_helpful_things(settings))
+    metrics.configure_metrics(
+        app, token=settings.metrics_token_secret, gauges=(queue_state,)
+    )
+
+
+def _helpful_things(settings: Settings) -> Mapping[str, Callable[[], bool]]:
+    """What makes the service better and is not needed: it says whether it answers."""
+    if settings.redis_url is None:
+        return {}
+    client = redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=REDIS_CHECK_SECONDS,
+        socket_connect_timeout=REDIS_CHECK_SECONDS,
+    )
+
+    def redis_answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    return {"redis": redis_answers}
 
 
 def _configure_database(app: Flask, settings: Settings) -> None:

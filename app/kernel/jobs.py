@@ -25,7 +25,7 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 
 from app.kernel.context import request_id
-from app.kernel.database import transaction
+from app.kernel.database import reading, transaction
 from app.kernel.outbox import REQUEST_ID_KEY
 
 log = logging.getLogger(__name__)
@@ -297,6 +297,13 @@ def _within(context: Context, function: Callable[[], int]) -> int:
         return function()
 
 
+def queue_state() -> dict[str, float]:
+    """Gauges: messages in the outbox, age of the oldest in seconds, jobs waiting, dead letters."""
+    with reading() as session:
+        row = session.execute(text("SELECT * FROM queue_state()")).mappings().one()
+    return {name: float(value) for name, value in row.items()}
+
+
 @dataclass(frozen=True)
 class DeadLetter:
     """A message that was given up."""
@@ -309,7 +316,7 @@ class DeadLetter:
 
 def dead_letters() -> list[DeadLetter]:
     """The messages that were given up, oldest first."""
-    with transaction() as session:
+    with reading() as session:
         rows = session.execute(
             text("""
             SELECT id, args ->> 'topic' AS topic, args ->> 'message_id' AS message_id, attempts

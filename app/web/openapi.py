@@ -1,35 +1,44 @@
-"""The contract: flask-smorest makes OpenAPI 3.1 from routes and marshmallow schemas (ADR 2)."""
+"""The contract: flask-smorest makes OpenAPI 3.1 from routes and marshmallow schemas (ADR 2).
+
+What it does not know is added here: who may call (from `access`), problem documents for every
+refusal, and names of operations.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import http
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
-from flask import Flask
+from flask import Flask, Request, current_app
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, fields
+from webargs.core import missing
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
 
 API_PREFIX = "/api/v1"
 SECURITY_SCHEME = "bearer"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class StrictParser(FlaskParser):
-    """Unknown fields are refused everywhere, in the query string too."""
+    """Unknown fields are refused everywhere; bodies are read by the application's JSON provider."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
-        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
-        "json": RAISE,
-        "query": RAISE,
-        "form": RAISE,
-        "files": RAISE,
-    }
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = dict(  # noqa: RUF012 -- as its parent
+        FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, json=RAISE, query=RAISE, form=RAISE, files=RAISE
+    )
 
-
-class Blueprint(SmorestBlueprint):
-    """A room's routes."""
-
-    ARGUMENTS_PARSER = StrictParser()
+    def _raw_load_json(self, req: Request) -> Any:
+        body = req.get_data(cache=True)
+        if not body:
+            return missing
+        if not req.is_json:
+            raise UnsupportedMediaType
+        return current_app.json.loads(body)
 
 
 class ApiSchema(Schema):
@@ -39,18 +48,104 @@ class ApiSchema(Schema):
         unknown = RAISE
 
 
+class ProblemSchema(Schema):
+    """A refusal (RFC 9457).  Switch on `code`; `/problems/<code>` explains it."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    code = fields.String(required=True)
+    advice = fields.String(
+        required=True, metadata={"description": "One line in Chinese for the person in front."}
+    )
+    errors = fields.Dict(metadata={"description": "What does not fit, by place and field."})
+
+
+class Blueprint(SmorestBlueprint):
+    """A room's routes; its decorators keep the type of what they decorate."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._prepare_doc_cbks.append(_describe_access)
+
+    def route(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """The decorator for a view function."""
+        return cast("Callable[[F], F]", super().route(rule, **options))
+
+    def arguments(self, schema: Any, **options: Any) -> Callable[[F], F]:
+        """The decorator that loads input with a schema and passes it on."""
+        return cast("Callable[[F], F]", super().arguments(schema, **options))
+
+    def response(self, status: int, schema: Any = None, **options: Any) -> Callable[[F], F]:
+        """The decorator that dumps the result with a schema."""
+        return cast("Callable[[F], F]", super().response(status, schema, **options))
+
+    def alt_response(self, status: int, **options: Any) -> Callable[[F], F]:
+        """The decorator that documents another answer."""
+        return cast("Callable[[F], F]", super().alt_response(status, **options))
+
+    def _store_endpoint_docs(
+        self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any
+    ) -> None:
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        for method, described in self._docs[endpoint].items():
+            if method != "parameters":
+                described["access"] = getattr(obj, "access", None)
+                described["operation_id"] = f"{self.name}_{endpoint}"
+
+
+def _describe_access(
+    doc: dict[str, Any], doc_info: dict[str, Any], **_: Any
+) -> dict[str, Any]:
+    """Say in the document what `allow` and `public` said at the route."""
+    doc["operationId"] = doc_info["operation_id"]
+    access = doc_info["access"]
+    roles = sorted(access.roles) if access is not None else []
+    doc["security"] = [{SECURITY_SCHEME: []}] if roles else []
+    if roles:
+        doc["x-roles"] = [str(role) for role in roles]
+        responses = doc.setdefault("responses", {})
+        responses.setdefault("401", http.HTTPStatus.UNAUTHORIZED.name)
+        responses.setdefault("403", http.HTTPStatus.FORBIDDEN.name)
+    return doc
+
+
+class ProblemApi(Api):
+    """flask-smorest with problem documents instead of its own error bodies."""
+
+    def _register_error_handlers(self) -> None:
+        """The single error door stands in app/web/problems.py."""
+
+    def _register_responses(self) -> None:
+        content = {PROBLEM_MEDIA_TYPE: {"schema": ProblemSchema}}
+        components: Any = self.spec.components
+        for status in http.HTTPStatus:
+            described: dict[str, Any] = {"description": status.phrase}
+            if status >= http.HTTPStatus.BAD_REQUEST:
+                described["content"] = content
+            components.response(status.name, described, lazy=True)
+        refusal = {"description": "A refusal", "content": content}
+        components.response("DEFAULT_ERROR", refusal, lazy=True)
+
+
 def configure_openapi(app: Flask) -> Api:
-    """Set up the document at /openapi.json."""
+    """Set up the document; `web.pages` serves it."""
     app.config.update(
         API_TITLE="Integrity Card",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
     )
-    api = Api(app)
+    api = ProblemApi(app)
     spec: Any = api.spec
     spec.components.security_scheme(
         SECURITY_SCHEME, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )
+    app.extensions["card_openapi"] = spec
     return api
+
+
+def openapi_document(app: Flask) -> dict[str, Any]:
+    """The OpenAPI document of an application."""
+    return cast("dict[str, Any]", app.extensions["card_openapi"].to_dict())

@@ -1,7 +1,7 @@
 """The single error door: every refusal leaves as a problem document (RFC 9457).
 
-The one table from kind to status stands here.  Documents carry no request id (it is in a header), so
-that a stored answer can be repeated byte for byte.
+The one table from kind to status stands here.  Documents carry no request id (it is in a header),
+so that a stored answer can be repeated byte for byte.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from app.kernel import errors
+from app.web.logs import place
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ def problem(error: errors.DomainError) -> Response:
 
 def http_problem(status: int, details: dict[str, Any] | None = None) -> Response:
     """The answer for a status that the framework decided."""
-    code, title, advice = HTTP_PROBLEMS.get(status, HTTP_PROBLEMS[400])
+    like = 400 if status < HTTPStatus.INTERNAL_SERVER_ERROR else 500
+    code, title, advice = HTTP_PROBLEMS.get(status, HTTP_PROBLEMS[like])
     body = document(code=code, title=title, advice=advice, status=status, details=details)
     return Response(body, status=status, content_type=MEDIA_TYPE)
 
@@ -132,16 +134,6 @@ def _database_problem(error: Exception) -> Response:
 
 def _unexpected_problem(error: Exception) -> Response:
     # The class and the place, never the message: it may hold what the caller sent.
-    log.error("unexpected error", extra={"error_class": type(error).__name__, "at": _place(error)})
+    where = place(error.__traceback__)
+    log.error("unexpected error", extra={"error_class": type(error).__name__, "at": where})
     return http_problem(500)
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    place = ""
-    while trace is not None:
-        place = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
-
-
