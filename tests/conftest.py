@@ -23,7 +23,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -31,7 +31,11 @@ from app.factory import create_app
 from app.kernel import database
 from app.kernel.database import db
 from app.kernel.keys import new_key_document
+from app.web import limits
 from demo.servers import Database, Postgres, free_port, start_redis
+from wechat_integration.sandbox.control import SandboxControl
+from wechat_integration.sandbox.server import SandboxServer
+from wechat_integration.sandbox.settings import SandboxSettings
 
 ROOT = Path(__file__).parent.parent
 SERVER_VARIABLE = "CARD_TEST_SERVERS"
@@ -150,11 +154,55 @@ def migrate(made: Database, keys_file: Path, revision: str = "head") -> None:
 
 
 @pytest.fixture(scope="session")
-def settings(servers: dict[str, Any], test_database: Database) -> Settings:
+def sandbox_server() -> Iterator[SandboxServer]:
+    """The stand-in for WeChat and the real-name service, one per worker."""
+    with SandboxServer(settings=SandboxSettings()) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxControl]:
+    """The remote control of the sandbox, which has forgotten everything before."""
+    with SandboxControl(base_url=sandbox_server.base_url) as control:
+        control.reset()
+        yield control
+        control.clear_faults()
+
+
+def sandbox_environment(server: SandboxServer) -> dict[str, str]:
+    """The part of a process's environment that points at the sandbox."""
+    believed = SandboxSettings()
+    return {
+        "WECHAT_BASE_URL": server.base_url,
+        "WECHAT_APP_ID": believed.app_id,
+        "WECHAT_APP_SECRET": believed.app_secret,
+        "REAL_NAME_URL": server.base_url,
+        "REAL_NAME_KEY_ID": believed.realname_key_id,
+        "REAL_NAME_SECRET": believed.realname_key,
+    }
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: dict[str, Any], worker_id: str) -> str:
+    """This worker's database on the Redis of the run."""
+    number = int(worker_id.removeprefix("gw")) % 16 if worker_id.startswith("gw") else 0
+    return f"redis://127.0.0.1:{servers['redis_port']}/{number}"
+
+
+@pytest.fixture(scope="session")
+def settings(
+    servers: dict[str, Any],
+    test_database: Database,
+    sandbox_server: SandboxServer,
+    redis_url: str,
+) -> Settings:
     """Settings of the web role on this worker's database."""
     keys_file = Path(servers["keys_file"])
-    redis_url = f"redis://127.0.0.1:{servers['redis_port']}/0"
-    return Settings.from_environ(environment(test_database, keys_file, REDIS_URL=redis_url))
+    return Settings.from_environ(
+        environment(
+            test_database, keys_file, REDIS_URL=redis_url, **sandbox_environment(sandbox_server)
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -171,9 +219,11 @@ def session_app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def app(session_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The application inside an outer transaction that is rolled back after the test."""
+    limits.forget_all()
     with session_app.app_context():
         connection = db.engine.connect()
         outer = connection.begin()
+        connection.execute(text("SELECT 1"))  # the driver begins with the first statement
         original = Session.__init__
 
         def joined(self: Session, *args: Any, **kwargs: Any) -> None:
@@ -181,7 +231,10 @@ def app(session_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
             original(self, *args, **kwargs)
 
         monkeypatch.setattr(Session, "__init__", joined)
-        monkeypatch.setattr(Session, "get_bind", lambda *_, **__: connection)
+        # The extension's session class has a get_bind of its own, which hides the one above it.
+        bound = type(db.session())
+        monkeypatch.setattr(bound, "get_bind", lambda *_, **__: connection)
+        db.session.remove()
         monkeypatch.setattr(database, "hot_connections", _savepoint_of(connection))
         yield session_app
         db.session.remove()
@@ -208,6 +261,7 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def committing_app(session_app: Flask, test_database: Database) -> Iterator[Flask]:
     """The application with real commits; all data is removed after the test."""
+    limits.forget_all()
     yield session_app
     with session_app.app_context():
         db.session.remove()
@@ -234,7 +288,7 @@ def admin(test_database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def redis_client(servers: dict[str, Any]) -> Iterator[redis.Redis]:
-    """The Redis of this run."""
-    with redis.Redis(port=servers["redis_port"], socket_timeout=2) as made:
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """This worker's database on the Redis of the run."""
+    with redis.Redis.from_url(redis_url, socket_timeout=2) as made:
         yield made
