@@ -10,14 +10,14 @@ from typing import BinaryIO, ClassVar
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.records.catalogue import REGISTER, Catalogue, RecordType, load_catalogue
+from app.members.sources import NewCredential, create_source_account
+from app.records.catalogue import Catalogue, RecordType, load_catalogue
 from app.records.cells import compact
 from app.records.judging import Outcome
 from app.records.models import Delivery, DeliveryRefusal, ReopenedDay, Source
@@ -67,6 +67,14 @@ class RecordTypeNotAllowed(NotAllowed):
     code: ClassVar[str] = "record_type_not_allowed"
     title: ClassVar[str] = "This source may not deliver this record type"
     advice: ClassVar[str] = "本单位无权报送该类记录，请联系平台管理员。"
+
+
+class SourceNotRegistered(NotFound):
+    """There is no such source."""
+
+    code: ClassVar[str] = "source_not_registered"
+    title: ClassVar[str] = "There is no such source"
+    advice: ClassVar[str] = "没有找到该数据来源。"
 
 
 class DeliveryOutOfOrder(Conflict):
@@ -174,22 +182,38 @@ def import_register(
         return _processed(session, request, marks, tally).report
 
 
-def allow_source(
-    *, source_id: UUID, unit: str, record_types: Sequence[str]
-) -> AllowedSource:
-    """Say which record types a source may deliver from now on; replaces what was said before."""
-    catalogue = load_catalogue()
-    for code in record_types:
-        if code not in catalogue.record_types or code == REGISTER:
-            raise UnknownRecordType
-    values = {"unit": unit, "record_types": sorted(set(record_types))}
+def register_source(
+    *, keys: KeyProvider, source_id: UUID, unit: str, record_types: Sequence[str]
+) -> NewCredential:
+    """Make an account for a department's machine and say what it may deliver.
+
+    The credential's secret is told once, here.
+    """
+    types = _deliverable(record_types)
     with transaction() as session:
+        made = create_source_account(keys=keys, name=unit, source_id=source_id)
         session.execute(
-            upsert(Source)
-            .values(source_id=source_id, **values)
-            .on_conflict_do_update(index_elements=[Source.source_id], set_=values)
+            insert(Source).values(source_id=source_id, unit=unit, record_types=types)
         )
-    return AllowedSource(source_id, unit, tuple(sorted(set(record_types))))
+    return made
+
+
+def allow_record_types(*, source_id: UUID, record_types: Sequence[str]) -> AllowedSource:
+    """Say which record types a source may deliver from now on; replaces what was said before."""
+    types = _deliverable(record_types)
+    with transaction() as session:
+        source = session.get(Source, source_id)
+        if source is None:
+            raise SourceNotRegistered
+        source.record_types = types
+        return AllowedSource(source_id, source.unit, tuple(types))
+
+
+def _deliverable(record_types: Sequence[str]) -> list[str]:
+    known = {code for code, kind in load_catalogue().record_types.items() if not kind.register}
+    if not known.issuperset(record_types):
+        raise UnknownRecordType
+    return sorted(set(record_types))
 
 
 def reopen_day(*, delivered_on: date, staff_id: UUID, reason: str) -> None:
