@@ -1,0 +1,47 @@
+"""How gunicorn runs the web service; CARD_WEB_* variables change it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# The directory must be named before prometheus_client is imported, and hold nothing at the start:
+# what dead processes left would be counted again.
+METRICS = Path(
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="card-metrics-"))
+)
+
+from prometheus_client import multiprocess  # noqa: E402 -- see above
+
+from app.web.logs import logging_settings  # noqa: E402
+
+wsgi_app = "wsgi:app"
+bind = os.environ.get("CARD_WEB_BIND", "127.0.0.1:8000")
+workers = int(os.environ.get("CARD_WEB_WORKERS", "2"))
+threads = int(os.environ.get("CARD_WEB_THREADS", "4"))
+worker_class = "gthread"
+preload_app = False  # each worker makes its own connections; none is shared over a fork
+timeout = 30  # a silent worker is killed; well above statement_timeout (5 s) plus 5 s
+graceful_timeout = 30  # a request in flight may finish after SIGTERM
+keepalive = 5
+backlog = 512
+limit_request_line = 4_094
+limit_request_fields = 50
+limit_request_field_size = 8_190
+accesslog = None  # app.access writes a line without query string
+logconfig_dict = logging_settings(os.environ.get("CARD_LOG_LEVEL", "INFO"))
+control_socket_disable = True
+
+
+def on_starting(_server: Any) -> None:
+    """Empty the metrics of the last start."""
+    METRICS.mkdir(parents=True, exist_ok=True)
+    for old in METRICS.glob("*.db"):
+        old.unlink()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Forget the gauges of a worker that is gone."""
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
