@@ -1,10 +1,13 @@
-"""What the ledger refuses, each decided by its SQL functions and stuck to the request's id."""
+"""What the ledger refuses, each decided by its SQL functions and stuck to the request's id.
+
+(`id_reused` is not stuck to anything; it belongs to the kernel.)
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from app.kernel.errors import Conflict, Invalid, NotFound
+from app.kernel.errors import Conflict, NotFound
 
 
 class InsufficientPoints(Conflict):
@@ -109,11 +112,3 @@ class AccountNotFound(NotFound):
     code: ClassVar[str] = "account_not_found"
     title: ClassVar[str] = "There is no such account"
     advice: ClassVar[str] = "没有找到账户，请核对后重试。"
-
-
-class IdReused(Invalid):
-    """The id was used for another request before."""
-
-    code: ClassVar[str] = "id_reused"
-    title: ClassVar[str] = "The id was used for another request"
-    advice: ClassVar[str] = "此单号已用于另一笔请求，请换新单号重试。"
