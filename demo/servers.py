@@ -177,6 +177,7 @@ def start_redis(*, port: int, directory: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", directory],
         stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C ends what uses it first
     )
     wait_for_redis(f"redis://127.0.0.1:{port}/0")
     return process

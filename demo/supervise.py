@@ -1,0 +1,221 @@
+"""The whole service on one machine: servers, sandbox, web, worker; nothing is left behind.
+
+`DATABASE_URL` (a role that may create databases and roles) and `REDIS_URL` point at servers of your
+own instead of the embedded ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import httpx
+
+from app.kernel.keys import new_key_document
+from demo.processes import ROOT, Managed, ProcessFailedError, Watch
+from demo.servers import Database, Postgres, free_port, running_redis
+from wechat_integration.sandbox.settings import SandboxSettings
+
+READY_SECONDS_MAX = 60
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running service."""
+
+    base_url: str
+    sandbox_url: str
+    redis_url: str
+    database: Database
+    log_directory: Path
+    environment: dict[str, str] = field(repr=False)  # of the web role
+    web: Managed
+    worker: Managed
+    sandbox: Managed
+    watch: Watch = field(repr=False)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Serve until a signal comes or a process fails for good."""
+        self.watch.wait(seconds)
+
+    def wait_until_ready(self, seconds_max: float = READY_SECONDS_MAX) -> None:
+        """Return when /readyz answers 200; ProcessFailedError when it does not in time."""
+        deadline = time.monotonic() + seconds_max
+        with httpx.Client(base_url=self.base_url, timeout=2, trust_env=False) as client:
+            while not _answers_ready(client):
+                self.wait(0.05)
+                if time.monotonic() > deadline:
+                    raise ProcessFailedError(self.web.last_words())
+
+
+def _answers_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def running_stack(
+    *,
+    directory: Path = ROOT / "var",
+    database: Database | None = None,
+    redis_url: str | None = None,
+    extra: dict[str, str] | None = None,
+    port: int | None = None,
+) -> Iterator[Stack]:
+    """The service for the duration of the block, ready when the block begins.
+
+    Without `database` the database `card` is used, on the server of `DATABASE_URL` or an embedded
+    one in `directory`.  `extra` are environment variables of the processes.  SIGTERM ends the block
+    like SIGINT does.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    logs = directory / "log"
+    logs.mkdir(exist_ok=True)
+    with ExitStack() as cleanup:
+        cleanup.enter_context(_terminable())
+        if database is None:
+            database = cleanup.enter_context(_database(directory))
+        if redis_url is None:
+            redis_url = cleanup.enter_context(running_redis())
+        port, sandbox_port = port or free_port(), free_port()
+        common = _environment(directory, redis_url, sandbox_port) | {
+            "CARD_WEB_BIND": f"127.0.0.1:{port}",
+            "PROMETHEUS_MULTIPROC_DIR": str(directory / f"metrics-{port}"),
+            **(extra or {}),
+        }
+        web_environment = common | {"DATABASE_URL": database.url("card_web")}
+        _migrate(web_environment | {"DATABASE_MIGRATE_URL": database.url("card_migrate")})
+        web = Managed("web", web_environment, logs / "web.log")
+        worker = Managed(
+            "worker", common | {"DATABASE_URL": database.url("card_job")}, logs / "worker.log"
+        )
+        sandbox = Managed("sandbox", common, logs / "sandbox.log")
+        watch = cleanup.enter_context(_running([sandbox, web, worker]))
+        stack = Stack(
+            base_url=f"http://127.0.0.1:{port}",
+            sandbox_url=common["WECHAT_BASE_URL"],
+            redis_url=redis_url,
+            database=database,
+            log_directory=logs,
+            environment=web_environment,
+            web=web,
+            worker=worker,
+            sandbox=sandbox,
+            watch=watch,
+        )
+        stack.wait_until_ready()
+        yield stack
+
+
+@contextmanager
+def _running(processes: list[Managed]) -> Iterator[Watch]:
+    watch = Watch(processes)
+    try:
+        for process in processes:
+            process.log_file.unlink(missing_ok=True)
+            process.start()
+        watch.start()
+        yield watch
+    finally:
+        watch.stop()
+        for process in reversed(processes):
+            process.ask_to_stop()
+        for process in reversed(processes):
+            process.stop()
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Make SIGTERM unwind the stack as SIGINT does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _database(directory: Path) -> Iterator[Database]:
+    admin_url = os.environ.get("DATABASE_URL")
+    postgres = (
+        Postgres(admin_url=admin_url)
+        if admin_url
+        else Postgres(directory=_postgres_directory(directory))
+    )
+    try:
+        yield postgres.ensure_database("card")
+    finally:
+        postgres.stop()
+
+
+def _postgres_directory(directory: Path) -> Path:
+    """`pg` in the directory; elsewhere when root runs below a folder that others cannot enter.
+
+    PostgreSQL refuses to run as root, so that the embedded one then runs as another user.
+    """
+    parents = [directory.resolve(), *directory.resolve().parents]
+    if os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in parents):
+        return directory / "pg"
+    name = "card-pg" + directory.resolve().as_posix().replace("/", "-")
+    return Path(tempfile.gettempdir()) / name
+
+
+def _environment(directory: Path, redis_url: str, sandbox_port: int) -> dict[str, str]:
+    believed = SandboxSettings()
+    sandbox_url = f"http://127.0.0.1:{sandbox_port}"
+    return {
+        **os.environ,
+        "CARD_KEYS_FILE": str(keys_file(directory)),
+        "REDIS_URL": redis_url,
+        "SANDBOX_PORT": str(sandbox_port),
+        "WECHAT_BASE_URL": sandbox_url,
+        "WECHAT_APP_ID": believed.app_id,
+        "WECHAT_APP_SECRET": believed.app_secret,
+        "WECHAT_REDEEMED_TEMPLATE_ID": "redeemed-template-of-the-demo",
+        "REAL_NAME_URL": sandbox_url,
+        "REAL_NAME_KEY_ID": believed.realname_key_id,
+        "REAL_NAME_SECRET": believed.realname_key,
+    }
+
+
+def keys_file(directory: Path) -> Path:
+    """The key ring of this directory, made once, readable by its owner alone."""
+    path = directory / "keys.json"
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(new_key_document(), file)
+    return path
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ProcessFailedError(f"the migrations failed:\n{done.stderr[-2000:]}")
