@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from flask import Flask, Response, g, request
@@ -18,6 +19,9 @@ from app.kernel import context
 from app.kernel.errors import Unreadable
 from app.kernel.ids import new_id
 from app.web import metrics
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 JSON_BODY_MAX_BYTES = 1_000_000
 JSON_DEPTH_MAX = 20
@@ -88,7 +92,7 @@ def _containers(values: Iterable[Any]) -> list[Any]:
 def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
     """Give every request an id and every body a limit.
 
-    A route that takes files raises its own `request.max_content_length` before it reads.  Without
+    A route that takes files raises its own limit (`takes_files`).  Without
     trusted proxies, forwarding headers are not believed.
     """
     app.json = OrjsonProvider(app)
@@ -100,6 +104,20 @@ def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Flask documents
             app.wsgi_app, x_for=trusted_proxy_count, x_proto=trusted_proxy_count
         )
+
+
+def takes_files(max_bytes: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a route read a larger body; stands below `allow` and above the arguments."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def larger(*args: P.args, **kwargs: P.kwargs) -> R:
+            request.max_content_length = max_bytes
+            return view(*args, **kwargs)
+
+        return larger
+
+    return decorate
 
 
 def _begin() -> None:
