@@ -16,6 +16,8 @@ from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
+from app.records import routes as records_routes
+from app.scoring import routes as scoring_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
 from app.web.limits import configure_limits
@@ -55,6 +57,8 @@ def _register_routes(app: Flask) -> None:
     for blueprint in (health.blueprint, metrics.blueprint, docs.blueprint):
         api.register_blueprint(blueprint)
     api.register_blueprint(members_routes.blueprint)
+    api.register_blueprint(records_routes.blueprint)
+    api.register_blueprint(scoring_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
 
 

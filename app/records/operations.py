@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import BinaryIO, ClassVar
+from typing import IO, ClassVar
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
@@ -127,7 +127,7 @@ class Taken:
 
 
 def take_file(
-    *, keys: KeyProvider, request: DeliveryRequest, file: BinaryIO, points: Points
+    *, keys: KeyProvider, request: DeliveryRequest, file: IO[bytes], points: Points
 ) -> Taken:
     """Judge and keep a department's delivery in the open transaction.
 
@@ -156,7 +156,7 @@ def take_file(
 
 
 def import_register(
-    *, keys: KeyProvider, request: DeliveryRequest, file: BinaryIO
+    *, keys: KeyProvider, request: DeliveryRequest, file: IO[bytes]
 ) -> DeliveryReport:
     """Register the people of an operator's file, who consented elsewhere.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, BinaryIO
+from typing import IO, Any
 from xml.etree.ElementTree import ParseError  # only the class: openpyxl parses with defusedxml
 
 import openpyxl
@@ -108,7 +108,7 @@ class Table:
     rows: Iterator[tuple[int, list[str]]]
 
 
-def fingerprint(file: BinaryIO, *, max_bytes: int = CSV_MAX_BYTES) -> Fingerprint:
+def fingerprint(file: IO[bytes], *, max_bytes: int = CSV_MAX_BYTES) -> Fingerprint:
     """Hash and measure a file; FileTooLarge as soon as it is longer than `max_bytes`."""
     file.seek(0)
     digest, size = hashlib.sha256(), 0
@@ -121,7 +121,7 @@ def fingerprint(file: BinaryIO, *, max_bytes: int = CSV_MAX_BYTES) -> Fingerprin
 
 
 def open_table(
-    file: BinaryIO, *, encoding: Encoding, catalogue: Catalogue, record_type: RecordType
+    file: IO[bytes], *, encoding: Encoding, catalogue: Catalogue, record_type: RecordType
 ) -> Table:
     """Read a file to its end and find its columns; FileRefusedError or FileTooLarge."""
     if encoding is Encoding.XLSX:
@@ -163,7 +163,7 @@ def _header(rows: Iterator[list[str]], id_column: str) -> tuple[list[str], int]:
     raise FileRefusedError(FileReason.BAD_HEADER)
 
 
-def _csv_rows(file: BinaryIO, encoding: Encoding) -> Iterator[list[str]]:
+def _csv_rows(file: IO[bytes], encoding: Encoding) -> Iterator[list[str]]:
     # A byte order mark is never part of the first header, stated or not.
     name = "utf-8-sig" if encoding is Encoding.UTF_8 else encoding.value
     file.seek(0)
@@ -174,7 +174,7 @@ def _csv_rows(file: BinaryIO, encoding: Encoding) -> Iterator[list[str]]:
         raise FileRefusedError(FileReason.BAD_ENCODING) from error
 
 
-def _decoded_lines(file: BinaryIO, encoding: str) -> Iterator[str]:
+def _decoded_lines(file: IO[bytes], encoding: str) -> Iterator[str]:
     text = io.TextIOWrapper(file, encoding=encoding, errors="strict", newline="")
     try:
         for line in text:
@@ -185,7 +185,7 @@ def _decoded_lines(file: BinaryIO, encoding: str) -> Iterator[str]:
         text.detach()
 
 
-def _xlsx_rows(file: BinaryIO) -> Iterator[list[str]]:
+def _xlsx_rows(file: IO[bytes]) -> Iterator[list[str]]:
     try:
         _check_archive(file)
         # A day that Excel cannot show is a warning there and a cell that is no date here.
@@ -196,7 +196,7 @@ def _xlsx_rows(file: BinaryIO) -> Iterator[list[str]]:
         raise FileRefusedError(FileReason.BAD_ENCODING) from error
 
 
-def _check_archive(file: BinaryIO) -> None:
+def _check_archive(file: IO[bytes]) -> None:
     """Refuse what unpacks to too much, by what it declares and by what comes out."""
     packed = fingerprint(file, max_bytes=XLSX_MAX_BYTES).size_bytes
     limit = min(XLSX_UNPACKED_MAX_BYTES, packed * XLSX_RATIO_MAX)
@@ -213,7 +213,7 @@ def _check_archive(file: BinaryIO) -> None:
                         raise FileTooLarge(max_bytes=limit)
 
 
-def _first_sheet(file: BinaryIO) -> Iterator[list[str]]:
+def _first_sheet(file: IO[bytes]) -> Iterator[list[str]]:
     file.seek(0)
     book = openpyxl.load_workbook(file, read_only=True, data_only=False, keep_links=False)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from typing import BinaryIO, ClassVar
+from typing import IO, ClassVar
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
@@ -118,7 +118,7 @@ def publish_scheme(*, document: str) -> Scheme:
 
 
 def take_delivery(
-    *, keys: KeyProvider, request: DeliveryRequest, file: BinaryIO
+    *, keys: KeyProvider, request: DeliveryRequest, file: IO[bytes]
 ) -> DeliveryReport:
     """Take a department's file: judge and keep its rows, post their points, refresh the scores.
 

@@ -1,0 +1,150 @@
+"""The bodies and answers of the records' routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from app.records.reading import Encoding
+from app.web.openapi import ApiSchema
+from app.web.requests import PAGE_MAX_ROWS
+
+NAME_MAX_CHARS = 60
+REASON_MIN_CHARS = 5
+REASON_MAX_CHARS = 500
+ROW_NUMBER_MAX = 2**31
+
+
+def _encoding() -> Any:
+    return fields.Enum(Encoding, by_value=True, required=True)
+
+
+class DeliveryForm(ApiSchema):
+    """What the sender says about the file; `delivery_id` is a new UUID, kept for a retry."""
+
+    delivery_id = fields.UUID(required=True)
+    record_type = fields.String(required=True, validate=validate.Length(1, NAME_MAX_CHARS))
+    delivered_on = fields.Date(required=True)
+    encoding = _encoding()
+
+
+class RegisterForm(ApiSchema):
+    """The same for the register of members."""
+
+    delivery_id = fields.UUID(required=True)
+    delivered_on = fields.Date(required=True)
+    encoding = _encoding()
+
+
+class DeliveryFile(ApiSchema):
+    """The file itself: CSV, or Excel (.xlsx)."""
+
+    file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
+
+
+class DeliveryReport(ApiSchema):
+    """What became of a file.  Of persons who are no members only their number is told."""
+
+    delivery_id = fields.UUID(required=True)
+    seq = fields.Integer(required=True)
+    record_type = fields.String(required=True)
+    file_name = fields.String(required=True)
+    encoding = fields.String(required=True)
+    delivered_on = fields.Date(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(["processed", "refused"]))
+    file_reason = fields.String(required=True, allow_none=True)
+    row_count = fields.Integer(required=True)
+    blank_count = fields.Integer(required=True)
+    accepted_count = fields.Integer(required=True)
+    corrected_count = fields.Integer(required=True)
+    voided_count = fields.Integer(required=True)
+    duplicate_count = fields.Integer(required=True)
+    superseded_count = fields.Integer(required=True)
+    dropped_count = fields.Integer(required=True)
+    refused_count = fields.Integer(required=True)
+    refused_by_reason = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True
+    )
+    created_at = fields.AwareDateTime(required=True)
+    replayed = fields.Boolean(required=True)
+
+
+class RefusalsQuery(ApiSchema):
+    """Which page: rows below `after_row`."""
+
+    after_row = fields.Integer(load_default=0, validate=validate.Range(0, ROW_NUMBER_MAX))
+    limit = fields.Integer(
+        load_default=PAGE_MAX_ROWS, validate=validate.Range(1, PAGE_MAX_ROWS)
+    )
+
+
+class RefusedRow(ApiSchema):
+    """Where and why; the number is the one a spreadsheet shows."""
+
+    row_number = fields.Integer(required=True)
+    reason = fields.String(required=True)
+
+
+class Refusals(ApiSchema):
+    """A page of refused rows."""
+
+    refusals = fields.List(fields.Nested(RefusedRow), required=True)
+
+
+class NewSource(ApiSchema):
+    """A department's machine and what it may deliver; `source_id` is a new UUID."""
+
+    source_id = fields.UUID(required=True)
+    unit = fields.String(required=True, validate=validate.Length(1, NAME_MAX_CHARS))
+    record_types = fields.List(
+        fields.String(validate=validate.Length(1, NAME_MAX_CHARS)),
+        required=True, validate=validate.Length(1, 50),
+    )
+
+
+class SourceCredential(ApiSchema):
+    """The credential of a new source; the secret is told this once."""
+
+    source_id = fields.UUID(required=True)
+    credential_id = fields.UUID(required=True)
+    secret = fields.String(required=True)
+
+
+class ReopenedDay(ApiSchema):
+    """A past day whose deliveries are let in again for a while, and why."""
+
+    delivered_on = fields.Date(required=True)
+    reason = fields.String(
+        required=True, validate=validate.Length(REASON_MIN_CHARS, REASON_MAX_CHARS)
+    )
+
+
+class CatalogueColumn(ApiSchema):
+    """A column of a record type."""
+
+    name = fields.String(required=True)
+    kind = fields.String(required=True)
+    optional = fields.Boolean(required=True)
+
+
+class CatalogueEntry(ApiSchema):
+    """A record type of the information catalogue."""
+
+    code = fields.String(required=True)
+    title = fields.String(required=True)
+    unit = fields.String(required=True)
+    disclosure = fields.String(required=True)
+    legal_basis = fields.String(required=True)
+    update_frequency = fields.String(required=True)
+    retention_days = fields.Integer(required=True)
+    positive = fields.Boolean(required=True)
+    columns = fields.List(fields.Nested(CatalogueColumn), required=True)
+
+
+class PublishedCatalogue(ApiSchema):
+    """The information catalogue (信息目录)."""
+
+    code = fields.String(required=True)
+    version = fields.String(required=True)
+    record_types = fields.List(fields.Nested(CatalogueEntry), required=True)
