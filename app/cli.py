@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TextIO, cast
+from uuid import UUID
+
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from app.config import Settings
 from app.kernel import jobs
+from app.kernel.database import transaction
+from app.kernel.keys import KeyProvider
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
+from app.members import operations as members
 
 
 def register_commands(app: Flask) -> None:
     """Add the operator commands to the application."""
     settings: Settings = app.extensions["card_settings"]
     app.cli.add_command(ledger_commands)
+    app.cli.add_command(staff_commands)
 
     @app.cli.command("worker")
     def worker() -> None:
@@ -30,6 +37,63 @@ def register_commands(app: Flask) -> None:
             click.echo(f"{letter.job_id}\t{letter.topic}\t{letter.message_id}\t{letter.attempts}")
         if revive:
             click.echo(f"{jobs.revive_dead_letters()} revived")
+
+
+@click.group("staff")
+def staff_commands() -> None:
+    """Accounts of staff and of source machines, and the texts that citizens agree to."""
+
+
+@staff_commands.command("create")
+@click.argument("username")
+@click.option("--role", type=click.Choice(members.STAFF_ROLES), default="operator")
+@click.option("--name", required=True, help="The work name that citizens read in their trail.")
+@click.password_option(envvar="CARD_STAFF_PASSWORD")
+@with_appcontext
+def create_staff(username: str, role: str, name: str, password: str) -> None:
+    """Create an account, the first operator's too; prints the address for the authenticator."""
+    made = members.create_staff(
+        keys=_keys(), username=username, password=password, role=role, display_name=name
+    )
+    click.echo(f"{made.staff_id}\t{made.totp_uri}")
+
+
+@staff_commands.command("disable")
+@click.argument("staff_id", type=click.UUID)
+@with_appcontext
+def disable_staff(staff_id: UUID) -> None:
+    """Disable an account; its sessions end at once."""
+    members.disable_staff(staff_id=staff_id)
+
+
+@staff_commands.command("create-source")
+@click.argument("name")
+@click.option("--source-id", type=click.UUID, help="The id the machine goes by (default: new).")
+@with_appcontext
+def create_source(name: str, source_id: UUID | None) -> None:
+    """Create a source machine; prints its id, credential id and, once, its secret."""
+    with transaction():
+        made = members.create_source_account(keys=_keys(), name=name, source_id=source_id)
+    click.echo(f"{made.source_id}\t{made.credential_id}\t{made.secret}")
+
+
+@staff_commands.command("publish-consent")
+@click.argument("purpose")
+@click.argument("body", type=click.File(encoding="utf-8"))
+@click.option("--title", required=True)
+@click.option("--receiver", required=True)
+@click.option("--required", is_flag=True, help="Nobody can be a member without it.")
+@click.option("--sensitive", is_flag=True, help="It is about sensitive personal information.")
+@with_appcontext
+def publish_consent(
+    purpose: str, body: TextIO, title: str, receiver: str, *, required: bool, sensitive: bool
+) -> None:
+    """Publish the next version of a purpose's text; older consents are stale from now on."""
+    version = members.publish_text(
+        purpose=purpose, receiver=receiver, required=required, sensitive=sensitive, title=title,
+        body=body.read().strip(),
+    )
+    click.echo(f"{purpose} {version}")
 
 
 @click.group("ledger")
@@ -55,6 +119,10 @@ def anchor_ledger() -> None:
     """Anchor the heads of all accounts for today and print the value to publish."""
     anchor = anchor_heads()
     click.echo(f"{anchor.anchored_on.isoformat()} {anchor.digest} {anchor.head_count} heads")
+
+
+def _keys() -> KeyProvider:
+    return cast("KeyProvider", current_app.extensions["card_keys"])
 
 
 def _worker_settings(settings: Settings) -> jobs.WorkerSettings:

@@ -11,6 +11,7 @@ from flask_migrate import Migrate
 
 from app.cli import register_commands
 from app.config import Settings
+from app.kernel import jobs
 from app.kernel.database import db
 from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
@@ -24,6 +25,7 @@ from app.web.limits import configure_limits
 from app.web.openapi import configure_openapi
 from app.web.problems import register_problems
 from app.web.requests import configure_requests
+from app.wechat import messages
 from app.wechat import routes as wechat_routes
 from app.wechat.gateway import build_gateway
 
@@ -46,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
+    jobs.handler(messages.REDEEMED_TOPIC)(messages.send_redeemed)
     _register_routes(app)
     _configure_watching(app, settings)
     register_commands(app)

@@ -34,6 +34,7 @@ from app.members.sources import (
     sign_in_source,
 )
 from app.members.staff import (
+    STAFF_ROLES,
     NewStaff,
     add_staff,
     create_staff,
@@ -45,6 +46,7 @@ from app.trail.operations import SYSTEM, Actor
 
 __all__ = [
     "PROFILE_FIELDS",
+    "STAFF_ROLES",
     "Actor",
     "Decision",
     "GivenConsent",

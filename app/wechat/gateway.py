@@ -6,6 +6,7 @@ every call is over within three seconds.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from wechat_integration.realname import (
     RealNameResult,
 )
 from wechat_integration.tokens import TokenStore
+
+log = logging.getLogger(__name__)
 
 REDIS_SECONDS_MAX = 0.1
 CONFIGURATION_RETRY_SECONDS = 60  # an operator has to act first
@@ -140,9 +143,13 @@ class WeChatGateway:
         """Send one subscribe message; MessageRefused when trying again is of no use."""
         durable()
         with _our_errors():
-            self.program.send_subscribe_message(
-                openid=openid, template_id=template_id, page=page, data=data
-            )
+            try:
+                self.program.send_subscribe_message(
+                    openid=openid, template_id=template_id, page=page, data=data
+                )
+            except outside.WeChatRefused as error:
+                log.warning("WeChat refuses a message", extra={"errcode": error.errcode})
+                raise MessageRefused from None
 
 
 @contextmanager
@@ -157,14 +164,14 @@ def _our_errors() -> Iterator[None]:
         raise RealNameIsUnavailable(retry_after_seconds=wait) from None
     except outside.WeChatRateLimited as error:
         raise WeChatLimitsUs(retry_after_seconds=error.retry_after_seconds) from None
-    except outside.WeChatRefused:
-        raise MessageRefused from None
     except (outside.WeChatCodeInvalid, outside.WeChatCodeUsed, outside.WeChatUserBlocked,
             outside.WeChatPhoneNotMainland) as error:
         raise _PLAIN[type(error)] from None
-    except outside.WeChatError:
+    except outside.WeChatError as error:
+        log.error("WeChat refuses us", extra={"errcode": error.errcode})  # noqa: TRY400
         raise WeChatIsUnavailable(retry_after_seconds=CONFIGURATION_RETRY_SECONDS) from None
-    except outside.RealNameError:
+    except outside.RealNameError as error:
+        log.error("real names refused", extra={"reason": str(error)})  # noqa: TRY400
         raise RealNameIsUnavailable(retry_after_seconds=CONFIGURATION_RETRY_SECONDS) from None
 
 

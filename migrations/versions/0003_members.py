@@ -385,6 +385,24 @@ BEGIN
 END $$;
 """
 
+# Which outbox messages WeChat has been given; a message is one row, however often its job runs.
+MESSAGES = """
+CREATE TABLE wechat_messages (
+    citizen_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    topic text NOT NULL,
+    state text NOT NULL DEFAULT 'sending',
+    settled_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT pk_wechat_messages PRIMARY KEY (citizen_id, message_id),
+    CONSTRAINT ck_wechat_messages__state
+        CHECK (state IN ('sending', 'sent', 'refused', 'unreachable')),
+    CONSTRAINT ck_wechat_messages__settled CHECK ((settled_at IS NULL) = (state = 'sending'))
+);
+GRANT SELECT, INSERT, UPDATE (state, settled_at) ON wechat_messages TO card_job;
+GRANT SELECT ON wechat_messages TO card_web;
+"""
+
 GRANTS = """
 GRANT SELECT, INSERT ON citizens, citizen_keys, citizen_profiles, citizen_lookup,
     wechat_identities, consents, citizen_sessions, consent_texts, staff_accounts,
@@ -418,7 +436,8 @@ FUNCTIONS = (
 )
 
 TABLES = (
-    "known_clients", "sign_in_attempts", "source_sessions", "source_credentials", "source_accounts",
+    "wechat_messages", "known_clients", "sign_in_attempts", "source_sessions",
+    "source_credentials", "source_accounts",
     "staff_refreshes", "staff_sessions", "staff_credentials", "staff_accounts", "consent_texts",
     "citizen_sessions", "consents", "wechat_identities", "citizen_lookup", "citizen_profiles",
     "citizen_keys", "citizens",
@@ -428,8 +447,6 @@ TABLES = (
 TEXTS = (
     ("membership", "市民诚信卡平台", True, False, "加入市民诚信卡",
      "本人自愿加入市民诚信卡。同意平台核验姓名、身份证号码和手机号码，归集信息目录内的正向信息，用于计算信用分、发放积分和核验权益。不加入不影响享受任何基本公共服务；本人可随时退出。"),
-    ("messages", "微信消息服务", False, False, "接收服务通知",
-     "同意平台通过微信订阅消息告知权益核销、积分变动等结果。"),
     ("library", "公共图书馆", False, False, "信易阅",
      "同意在图书馆出示服务码时，向图书馆告知是否符合条件、等级和可借册数。不涉及借阅内容。"),
     ("transit_location", "公共交通企业", False, True, "信易行",
@@ -449,6 +466,7 @@ def upgrade() -> None:
     op.execute(LIVENESS)
     op.execute(REFRESH)
     op.execute(ATTEMPTS)
+    op.execute(MESSAGES)
     op.execute(GRANTS)
     for function, roles in FUNCTIONS:
         op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")

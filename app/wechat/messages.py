@@ -1,0 +1,88 @@
+"""Telling citizens by subscribe message; called by the worker, at least once per message.
+
+What was settled is never sent again.  After a lost answer the message is sent again, because WeChat
+has no key to tell a repetition: each send uses up one accept of the user, so that a message which
+did arrive is refused the second time unless the user had accepted several.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.config import Settings
+from app.kernel.clock import CITY_ZONE
+from app.kernel.database import transaction
+from app.kernel.jobs import Message
+from app.kernel.keys import KeyProvider
+from app.members.queries import find_openid
+from app.wechat.gateway import MessageRefused, WeChatGateway
+from app.wechat.models import WeChatMessage
+
+REDEEMED_TOPIC = "voucher_redeemed"
+REDEEMED_PAGE = "pages/vouchers/index"
+THING_MAX_CHARS = 20  # what WeChat takes in a `thing` parameter
+
+
+def send_redeemed(message: Message) -> None:
+    """Tell a citizen that a voucher was redeemed; any other error than a refusal means: again."""
+    settings = cast("Settings", current_app.extensions["card_settings"])
+    gateway = cast("WeChatGateway", current_app.extensions["card_wechat"])
+    keys = cast("KeyProvider", current_app.extensions["card_keys"])
+    if not _begin(message):
+        return
+    openid = find_openid(keys=keys, citizen_id=message.citizen_id)
+    if openid is None:
+        _settle(message.citizen_id, message.message_id, "unreachable")
+        return
+    try:
+        gateway.send_message(
+            openid=openid,
+            template_id=settings.wechat_redeemed_template_id,
+            page=REDEEMED_PAGE,
+            data=redeemed_data(message.payload),
+        )
+    except MessageRefused:
+        _settle(message.citizen_id, message.message_id, "refused")
+    else:
+        _settle(message.citizen_id, message.message_id, "sent")
+
+
+def redeemed_data(payload: dict[str, object]) -> dict[str, str]:
+    """The parameters of the template 权益核销通知: 权益, 商户, 核销时间, 使用积分."""
+    redeemed_at = datetime.fromisoformat(str(payload["redeemed_at"])).astimezone(CITY_ZONE)
+    return {
+        "thing1": str(payload["benefit_code"])[:THING_MAX_CHARS],
+        "thing2": str(payload["shop_name"])[:THING_MAX_CHARS],
+        "time3": f"{redeemed_at:%Y-%m-%d %H:%M}",
+        "number4": str(payload["price_points"]),
+    }
+
+
+def _begin(message: Message) -> bool:
+    """Note that the message is on its way; False when it was settled before."""
+    with transaction() as session:
+        session.execute(
+            upsert(WeChatMessage)
+            .values(
+                citizen_id=message.citizen_id, message_id=message.message_id, topic=message.topic
+            )
+            .on_conflict_do_nothing()
+        )
+        row = session.get_one(WeChatMessage, (message.citizen_id, message.message_id))
+        return row.settled_at is None
+
+
+def _settle(citizen_id: UUID, message_id: UUID, state: str) -> None:
+    with transaction() as session:
+        session.execute(
+            update(WeChatMessage)
+            .where(WeChatMessage.citizen_id == citizen_id, WeChatMessage.message_id == message_id)
+            .values(state=state, settled_at=func.clock_timestamp())
+            .execution_options(synchronize_session=False)
+        )
