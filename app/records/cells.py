@@ -2,7 +2,8 @@
 
 A raw cell is text.  What only Excel can tell about it (a number, a day, a formula) is told by a
 subclass of `str`, so that everything else can treat it as its text.  A reader returns None for
-what does not read; text that is empty after reading is the caller's business.
+what does not read; text that is empty after reading is the caller's business.  ID numbers, names
+and phone numbers are spelled as the members room spells them, so that they compare.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import re
 import unicodedata
 from datetime import date
 
+from app.members.id_numbers import compact_id_number, has_id_number_shape
+from app.members.spelling import PhoneInvalid, parse_phone
+
 # The Unicode property White_Space, with U+200B and U+FEFF, which departments' files are full of.
-_SPACE = (
-    "\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-_ANY_SPACE = re.compile(f"[{_SPACE}]+")
-_OUTER_SPACE = re.compile(f"^[{_SPACE}]+|[{_SPACE}]+$")
+_SPACE = "".join(
+    map(chr, (*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029,
+              0x202F, 0x205F, 0x3000, 0xFEFF))
+)  # fmt: skip
+_NO_SPACE = dict.fromkeys(map(ord, _SPACE))
 _PLAIN_SIGNED = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
-_ID_NUMBER = re.compile(r"[0-9]{17}[0-9X]")
 _TIME = r"[T ]\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 _DATES = tuple(
     re.compile(pattern)
@@ -31,11 +34,6 @@ _DATES = tuple(
 )
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _VERSION = re.compile(r"0*[1-9][0-9]{0,3}")
-_PHONE = re.compile(r"(?:\+?86)?(1[3-9][0-9]{9})")
-_MIDDLE_DOTS = str.maketrans(dict.fromkeys("\u2022\u2027\u30fb\uff65\uff0e", "\u00b7"))
-_CHECK_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECK_SIGNS = "10X98765432"
-ADULT_YEARS = 18
 
 
 class NumberCell(str):
@@ -58,17 +56,12 @@ class FormulaCell(str):
 
 def trim(text: str) -> str:
     """Without white space at both ends."""
-    return _OUTER_SPACE.sub("", text)
+    return text.strip(_SPACE)
 
 
 def remove_space(text: str) -> str:
     """Without any white space."""
-    return _ANY_SPACE.sub("", text)
-
-
-def compact(text: str) -> str:
-    """NFKC, then without any white space."""
-    return _ANY_SPACE.sub("", unicodedata.normalize("NFKC", text))
+    return text.translate(_NO_SPACE)
 
 
 def is_empty(cell: str) -> bool:
@@ -90,32 +83,8 @@ def read_id_number(cell: str) -> str | None:
     """A resident ID number in its normal form (capital X), its check digit not yet looked at."""
     if isinstance(cell, NumberCell | DayCell):
         return None  # a number cell has lost digits, whatever it shows
-    text = compact(cell).upper()
-    return text if _ID_NUMBER.fullmatch(text) else None
-
-
-def has_check_digit(id_number: str) -> bool:
-    """Whether the check digit of GB 11643 is right."""
-    total = sum(
-        weight * int(digit) for weight, digit in zip(_CHECK_WEIGHTS, id_number[:17], strict=True)
-    )
-    return _CHECK_SIGNS[total % 11] == id_number[17]
-
-
-def birth_date(id_number: str) -> date | None:
-    """The date of birth in an ID number; None when there is no such day."""
-    return _day(id_number[6:10], id_number[10:12], id_number[12:14])
-
-
-def adult_on(born_on: date) -> date:
-    """The eighteenth birthday; for somebody born on 29 February, 1 March."""
-    year = born_on.year + ADULT_YEARS
-    if year > date.max.year:
-        return date.max
-    try:
-        return born_on.replace(year=year)
-    except ValueError:
-        return date(year, 3, 1)
+    text = compact_id_number(cell)
+    return text if has_id_number_shape(text) else None
 
 
 def read_date(cell: str) -> date | None:
@@ -153,15 +122,12 @@ def decimal_places(number: str) -> int:
     return len(number.partition(".")[2])
 
 
-def read_name(cell: str) -> str:
-    """A person's name: no white space, the middle dots of foreign names alike."""
-    return remove_space(cell).translate(_MIDDLE_DOTS)
-
-
 def read_phone(cell: str) -> str | None:
     """A mobile number of 11 digits."""
-    found = _PHONE.fullmatch(compact(cell).replace("-", ""))
-    return found.group(1) if found else None
+    try:
+        return parse_phone(cell)
+    except PhoneInvalid:
+        return None
 
 
 def read_text(cell: str) -> str:

@@ -17,6 +17,8 @@ from enum import StrEnum
 from functools import cache
 from uuid import UUID
 
+from app.members.id_numbers import birth_date, has_right_check_character, is_adult
+from app.members.spelling import canonical_name, compact
 from app.records import cells as reading
 from app.records.catalogue import Catalogue, Column, Kind, RecordType
 from app.records.reading import Layout
@@ -138,7 +140,7 @@ def is_blank(cells: list[str]) -> bool:
 
 def _total_row(row: Row) -> Reason | None:
     first = next(cell for cell in row.cells if not reading.is_empty(cell))
-    return Reason.TOTAL_ROW if reading.compact(first) in _TOTALS else None
+    return Reason.TOTAL_ROW if compact(first) in _TOTALS else None
 
 
 def _column_count(row: Row) -> Reason | None:
@@ -169,11 +171,11 @@ def _id_format(row: Row) -> Reason | None:
 
 
 def _id_check_digit(row: Row) -> Reason | None:
-    return None if reading.has_check_digit(row.id_number) else Reason.BAD_ID_CHECK_DIGIT
+    return None if has_right_check_character(row.id_number) else Reason.BAD_ID_CHECK_DIGIT
 
 
 def _id_birth_date(row: Row) -> Reason | None:
-    return None if reading.birth_date(row.id_number) else Reason.BAD_ID_BIRTH_DATE
+    return None if birth_date(row.id_number) else Reason.BAD_ID_BIRTH_DATE
 
 
 # What the row says: steps 9-22.
@@ -190,7 +192,7 @@ def forbidden_content(words: tuple[str, ...]) -> Step:
 
     def step(row: Row) -> Reason | None:
         # NUL keeps the cells apart: no cell contains it and no rule joins across it.
-        text = reading.compact("\0".join(row.other_cells())).upper()
+        text = compact("\0".join(row.other_cells())).upper()
         return Reason.FORBIDDEN_CONTENT if pattern.search(text) else None
 
     return step
@@ -199,7 +201,7 @@ def forbidden_content(words: tuple[str, ...]) -> Step:
 def _missing_field(row: Row) -> Reason | None:
     kind = row.kind
     if kind.status_column:
-        row.is_void = reading.compact(row.cell(kind.status_column)) == VOID
+        row.is_void = compact(row.cell(kind.status_column)) == VOID
     needed = (
         kind.void_columns
         if row.is_void
@@ -212,7 +214,7 @@ def _missing_field(row: Row) -> Reason | None:
 def _version(row: Row) -> Reason | None:
     if row.kind.version_column is None:
         return None
-    found = reading.read_version(reading.compact(row.cell(row.kind.version_column)))
+    found = reading.read_version(compact(row.cell(row.kind.version_column)))
     row.version = found or 0
     return None if found else Reason.BAD_VERSION
 
@@ -220,14 +222,14 @@ def _version(row: Row) -> Reason | None:
 def _status(row: Row) -> Reason | None:
     if row.kind.status_column is None:
         return None
-    known = reading.compact(row.cell(row.kind.status_column)) in {VALID, VOID}
+    known = compact(row.cell(row.kind.status_column)) in {VALID, VOID}
     return None if known else Reason.BAD_STATUS
 
 
 def _name_mismatch(row: Row) -> Reason | None:
     if row.kind.name_column is None:
         return None
-    name = reading.read_name(row.cell(row.kind.name_column))
+    name = canonical_name(row.cell(row.kind.name_column))
     row.values[row.kind.name_column] = name
     differs = not row.kind.register and name != row.person_name
     return Reason.NAME_MISMATCH if differs else None
@@ -256,9 +258,10 @@ def _future(row: Row) -> Reason | None:
 
 
 def _underage(row: Row) -> Reason | None:
-    born_on = reading.birth_date(row.id_number)
-    early = born_on and row.event_on and row.event_on < reading.adult_on(born_on)
-    return Reason.UNDERAGE if early else None
+    born_on = birth_date(row.id_number)
+    if born_on is None or row.event_on is None:
+        return None
+    return None if is_adult(born_on=born_on, on=row.event_on) else Reason.UNDERAGE
 
 
 def _numbers(row: Row) -> Reason | None:
@@ -273,7 +276,7 @@ def _numbers(row: Row) -> Reason | None:
 def _codes(row: Row) -> Reason | None:
     """The item must be one of the scheme's; reads the texts on the way."""
     for column in row.columns(Kind.CODE):
-        row.values[column.name] = reading.compact(row.cell(column.name))
+        row.values[column.name] = compact(row.cell(column.name))
     for column in row.columns(Kind.TEXT):
         row.values[column.name] = reading.read_text(row.cell(column.name))
     item = _item(row)
@@ -387,7 +390,7 @@ def judge_version(
 
 def _record_number(row: Row) -> str:
     column = row.kind.number_column
-    return reading.compact(row.cell(column)) if column else ""
+    return compact(row.cell(column)) if column else ""
 
 
 def _item(row: Row) -> str | None:

@@ -16,9 +16,9 @@ from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.members.sources import NewCredential, create_source_account
+from app.members.operations import NewCredential, create_source_account
+from app.members.spelling import compact
 from app.records.catalogue import Catalogue, RecordType, load_catalogue
-from app.records.cells import compact
 from app.records.judging import Outcome
 from app.records.models import Delivery, DeliveryRefusal, ReopenedDay, Source
 from app.records.queries import (

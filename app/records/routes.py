@@ -13,7 +13,7 @@ from flask import current_app
 from werkzeug.datastructures import FileStorage
 
 from app.kernel.keys import KeyProvider
-from app.members.sources import NewCredential
+from app.members.operations import NewCredential
 from app.records import operations, schemas
 from app.records.catalogue import REGISTER, load_catalogue
 from app.records.queries import DeliveryReport

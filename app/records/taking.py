@@ -13,12 +13,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
+from app.members.operations import NewMember, register_members
 from app.members.queries import (
     RegisteredPerson,
     find_citizens_by_id_numbers,
     open_data_keys,
 )
-from app.members.register import NewMember, register_members
 from app.records.catalogue import Catalogue, RecordType
 from app.records.judging import (
     HeldRecord,
