@@ -49,7 +49,7 @@ class Account:
 
     def code(self, step: int = 0) -> str:
         """The code of now, or of some steps away."""
-        return self.totp.at(datetime.now(UTC), step)
+        return self.totp.at(datetime.now(UTC), counter_offset=step)
 
 
 def make_staff(app: Flask, role: str = "operator") -> Account:
