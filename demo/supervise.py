@@ -75,11 +75,12 @@ def running_stack(
     redis_url: str | None = None,
     extra: dict[str, str] | None = None,
     port: int | None = None,
+    fresh: bool = False,
 ) -> Iterator[Stack]:
     """The service for the duration of the block, ready when the block begins.
 
     Without `database` the database `card` is used, on the server of `DATABASE_URL` or an embedded
-    one in `directory`.  `extra` are environment variables of the processes.  SIGTERM ends the block
+    one in `directory`; `fresh` empties it first.  `extra` are environment variables of the processes.  SIGTERM ends the block
     like SIGINT does.
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ def running_stack(
     with ExitStack() as cleanup:
         cleanup.enter_context(_terminable())
         if database is None:
-            database = cleanup.enter_context(_database(directory))
+            database = cleanup.enter_context(_database(directory, fresh=fresh))
         if redis_url is None:
             redis_url = cleanup.enter_context(running_redis())
         port, sandbox_port = port or free_port(), free_port()
@@ -156,7 +157,7 @@ def _terminable() -> Iterator[None]:
 
 
 @contextmanager
-def _database(directory: Path) -> Iterator[Database]:
+def _database(directory: Path, *, fresh: bool) -> Iterator[Database]:
     admin_url = os.environ.get("DATABASE_URL")
     postgres = (
         Postgres(admin_url=admin_url)
@@ -164,7 +165,7 @@ def _database(directory: Path) -> Iterator[Database]:
         else Postgres(directory=_postgres_directory(directory))
     )
     try:
-        yield postgres.ensure_database("card")
+        yield postgres.create_database("card") if fresh else postgres.ensure_database("card")
     finally:
         postgres.stop()
 

@@ -1,0 +1,85 @@
+"""A small client of our own API for the demo: it speaks HTTP and stops at what it did not expect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pyotp
+
+PREFIX = "/api/v1"
+TIMEOUT_SECONDS = 60.0  # a department's file of 25,000 rows is taken while the sender waits
+
+
+class UnexpectedAnswerError(RuntimeError):
+    """The service answered something that the journey does not allow for."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: status, document and the exact bytes."""
+
+    status: int
+    document: Any
+    content: bytes = field(repr=False)
+
+
+class Api:
+    """Calls on behalf of one person or machine; without a token on behalf of nobody."""
+
+    def __init__(self, *, base_url: str, token: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._base_url = base_url
+        self._http = httpx.Client(
+            base_url=base_url + PREFIX, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
+        )
+
+    def signed_in(self, tokens: dict[str, Any]) -> Api:
+        """The same service for the owner of these tokens."""
+        return Api(base_url=self._base_url, token=tokens["access_token"])
+
+    def get(self, path: str, *, expect: int = 200, **query: str) -> Any:
+        """GET a document."""
+        return self._answer(self._http.get(path, params=query), expect).document
+
+    def get_bytes(self, path: str) -> bytes:
+        """GET a picture."""
+        return self._answer(self._http.get(path), 200).content
+
+    def post(self, path: str, body: dict[str, Any] | None = None, *, expect: int = 200) -> Any:
+        """POST a document and read the one that comes back."""
+        return self.send(path, body, expect=expect).document
+
+    def send(self, path: str, body: dict[str, Any] | None = None, *, expect: int = 200) -> Answer:
+        """POST a document; the answer with its exact bytes."""
+        return self._answer(self._http.post(path, json=body), expect)
+
+    def upload(self, path: str, form: dict[str, str], *, name: str, content: bytes) -> Any:
+        """POST a form with one file."""
+        return self._answer(
+            self._http.post(path, data=form, files={"file": (name, content)}), 200
+        ).document
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    @staticmethod
+    def _answer(response: httpx.Response, expect: int) -> Answer:
+        if response.status_code != expect:
+            message = (
+                f"{response.request.method} {response.request.url.path}: "
+                f"{response.status_code} instead of {expect}: {response.text[:500]}"
+            )
+            raise UnexpectedAnswerError(message)
+        is_json = "json" in response.headers.get("Content-Type", "")
+        return Answer(response.status_code, response.json() if is_json else None, response.content)
+
+
+def sign_in_staff(api: Api, *, username: str, password: str, totp_uri: str) -> Api:
+    """The API for a staff member, signed in with password and authenticator."""
+    totp = pyotp.parse_uri(totp_uri)
+    assert isinstance(totp, pyotp.TOTP)
+    body = {"username": username, "password": password, "totp": totp.now()}
+    return api.signed_in(api.post("/sign-in/staff", body))
