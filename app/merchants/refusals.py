@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.kernel.errors import Conflict, NotAllowed, NotFound
 
 
 class NotMerchantStaff(NotAllowed):
@@ -61,11 +61,3 @@ class StaffAssigned(Conflict):
     code: ClassVar[str] = "staff_assigned"
     title: ClassVar[str] = "The account works for another merchant"
     advice: ClassVar[str] = "此账号已属于其他商户，请另建账号。"
-
-
-class ShopForeign(Invalid):
-    """The shop belongs to another merchant, or its id is used for another shop."""
-
-    code: ClassVar[str] = "shop_foreign"
-    title: ClassVar[str] = "The shop is another one"
-    advice: ClassVar[str] = "门店与商户不一致，请核对后重试。"

@@ -1,0 +1,185 @@
+"""Publishing the catalogue, saying who takes what, and telling citizens where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import exists, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.benefits import queries, refusals
+from app.benefits.catalogue import BadCatalogueError, CatalogueEntry, parse_catalogue
+from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
+from app.benefits.queries import PublishedBenefit
+from app.benefits.values import is_at_least
+from app.kernel.database import reading, savepoint, transaction, transaction_required
+from app.kernel.ids import new_id
+from app.ledger import queries as ledger
+from app.members.queries import list_consents
+from app.scoring import queries as scoring
+
+STOCK_BUCKETS: Final = 16
+
+
+@dataclass(frozen=True)
+class LoadedCatalogue:
+    """Which versions a file brought, and which were there before, as `code version`."""
+
+    published: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NextTier:
+    """The nearest tier that gives more of a benefit, and how many score points it is away."""
+
+    tier: str
+    value: Mapping[str, Any]
+    missing_score: int
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A benefit as it stands for one citizen; `why_not` is a refusal's code, None: claimable."""
+
+    benefit: PublishedBenefit
+    value: Mapping[str, Any]
+    improved: bool
+    why_not: str | None
+    missing_points: int
+    consent_needed: bool
+    next_tier: NextTier | None
+
+
+def load_catalogue(text_of_file: str) -> LoadedCatalogue:
+    """Publish the new versions of a catalogue file; a published version never changes.
+
+    BadCatalogueError names what is wrong; then nothing is published.
+    """
+    entries = parse_catalogue(text_of_file)
+    published: list[str] = []
+    unchanged: list[str] = []
+    with transaction() as session:
+        for entry in entries:
+            known = session.scalar(
+                select(Benefit.content_digest).where(
+                    Benefit.code == entry.code, Benefit.version == entry.version
+                )
+            )
+            if known is None:
+                _publish(session, entry)
+            elif known != entry.content_digest:
+                changed = f"{entry.code} {entry.version} is published with other content"
+                raise BadCatalogueError([changed])
+            (unchanged if known else published).append(f"{entry.code} {entry.version}")
+    return LoadedCatalogue(tuple(published), tuple(unchanged))
+
+
+def _publish(session: Session, entry: CatalogueEntry) -> None:
+    facts = {name: value for name, value in vars(entry).items() if name != "stock"}
+    facts["weekdays"] = list(entry.weekdays)
+    session.add(Benefit(benefit_id=new_id(), stock_limited=entry.stock is not None, **facts))
+    if entry.stock is not None:
+        share, rest = divmod(entry.stock, STOCK_BUCKETS)
+        buckets = [
+            {"benefit_code": entry.code, "bucket": n, "left_count": share + (n < rest)}
+            for n in range(STOCK_BUCKETS)
+        ]
+        session.execute(insert(BenefitStock).values(buckets).on_conflict_do_nothing())
+
+
+def let_merchant_take(*, benefit_code: str, merchant_id: UUID) -> None:
+    """Say that a merchant takes a benefit; saying it again changes nothing."""
+    with transaction() as session:
+        if not session.scalar(select(exists().where(Benefit.code == benefit_code))):
+            raise refusals.BenefitUnknown
+        line = {"benefit_code": benefit_code, "merchant_id": merchant_id}
+        try:
+            with savepoint():
+                session.execute(insert(BenefitMerchant).values(line).on_conflict_do_nothing())
+        except IntegrityError as error:
+            raise refusals.BenefitMerchantUnknown from error
+
+
+def take_stock(*, benefit: PublishedBenefit) -> None:
+    """Take one piece in the open transaction.  Refuses `out_of_stock`."""
+    session = transaction_required()
+    if benefit.stock_limited and not session.scalar(
+        text("SELECT benefit_take_stock(:code)"), {"code": benefit.code}
+    ):
+        raise refusals.OutOfStock
+
+
+def return_stock(*, benefit_code: str) -> None:
+    """Put one piece back in the open transaction."""
+    transaction_required().execute(
+        text("SELECT benefit_return_stock(:code)"), {"code": benefit_code}
+    )
+
+
+def list_offers(*, citizen_id: UUID) -> list[Offer]:
+    """Every benefit in force as it stands for this citizen."""
+    with reading():
+        available = ledger.balance(citizen_id=citizen_id).available_points
+        given = {
+            consent.purpose
+            for consent in list_consents(citizen_id=citizen_id)
+            if consent.decision == "given"
+        }
+        ladder = _ladder(citizen_id)
+        return [
+            _offer(citizen_id, benefit, available, given, ladder)
+            for benefit in queries.list_current()
+        ]
+
+
+def _offer(
+    citizen_id: UUID,
+    benefit: PublishedBenefit,
+    available_points: int,
+    given: set[str],
+    ladder: list[tuple[str, int]],
+) -> Offer:
+    granted = queries.value_for_citizen(citizen_id=citizen_id, benefit_id=benefit.benefit_id)
+    why_not = None
+    if benefit.stock_limited and queries.stock_left(code=benefit.code) == 0:
+        why_not = "out_of_stock"
+    elif available_points < benefit.price_points:
+        why_not = "insufficient_points"
+    purpose = benefit.consent_purpose
+    return Offer(
+        benefit=benefit,
+        value=granted.value,
+        improved=granted.improved,
+        why_not=why_not,
+        missing_points=max(0, benefit.price_points - available_points),
+        consent_needed=purpose is not None and purpose not in given,
+        next_tier=_next_tier(benefit, granted.value, ladder),
+    )
+
+
+def _ladder(citizen_id: UUID) -> list[tuple[str, int]]:
+    """The tiers above the citizen's score, the nearest first, with the points that are missing."""
+    with reading() as session:
+        today = session.execute(select(queries.CITY_TODAY)).scalar_one()
+    scheme = scoring.scheme_in_force(on=today)
+    if scheme is None:
+        return []
+    score = scoring.list_scores(scheme=scheme, as_of=today, citizen_ids=[citizen_id])[0]
+    above = [(t.code, t.least_total - score.total) for t in scheme.tiers]
+    return sorted((rung for rung in above if rung[1] > 0), key=lambda rung: rung[1])
+
+
+def _next_tier(
+    benefit: PublishedBenefit, value: Mapping[str, Any], ladder: list[tuple[str, int]]
+) -> NextTier | None:
+    for tier, missing in ladder:
+        better = benefit.tiers.get(tier)
+        if better is not None and better != value and is_at_least(better, value):
+            return NextTier(tier=tier, value=better, missing_score=missing)
+    return None

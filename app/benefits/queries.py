@@ -1,0 +1,110 @@
+"""Reading the catalogue, and what it means for one citizen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, func, literal_column, select, text
+
+from app.benefits.models import Benefit, BenefitStock
+from app.kernel.database import reading
+
+CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
+_CURRENT = text(
+    "SELECT b.benefit_id FROM benefits_on((now() AT TIME ZONE 'Asia/Shanghai')::date) b"
+)
+_VALUE = text("SELECT v.value, v.improved FROM benefit_value(:citizen, :benefit) v")
+
+
+@dataclass(frozen=True)
+class PublishedBenefit:
+    """One version of a benefit, in force or not."""
+
+    benefit_id: UUID
+    code: str
+    version: int
+    name: str
+    kind: str
+    baseline: Mapping[str, Any]
+    tiers: Mapping[str, Mapping[str, Any]]
+    price_points: int
+    consent_purpose: str | None
+    valid_from: date
+    valid_to: date | None
+    weekdays: tuple[int, ...]
+    open_from: time | None
+    open_until: time | None
+    claim_limit_count: int | None
+    claim_limit_period: str | None
+    voucher_life_seconds: int
+    annul_window_seconds: int
+    stock_limited: bool
+
+
+@dataclass(frozen=True)
+class GrantedValue:
+    """What a citizen gets of a benefit; `improved` when a tier lifts it above the baseline."""
+
+    value: Mapping[str, Any]
+    improved: bool
+
+
+def list_current() -> list[PublishedBenefit]:
+    """The versions in force today, one per code."""
+    with reading() as session:
+        ids = session.scalars(_CURRENT).all()
+        query = select(Benefit).where(Benefit.benefit_id.in_(ids)).order_by(Benefit.code)
+        return [_published(row) for row in session.scalars(query)]
+
+
+def find_current(*, code: str) -> PublishedBenefit | None:
+    """The version of a benefit that is in force today."""
+    return next((found for found in list_current() if found.code == code), None)
+
+
+def find_version(*, benefit_id: UUID) -> PublishedBenefit:
+    """A version by its id, in force or not."""
+    with reading() as session:
+        return _published(session.get_one(Benefit, benefit_id))
+
+
+def value_for_citizen(*, citizen_id: UUID, benefit_id: UUID) -> GrantedValue:
+    """What this citizen gets now: by tier where the receiver may be told, else the baseline."""
+    with reading() as session:
+        row = session.execute(_VALUE, {"citizen": citizen_id, "benefit": benefit_id}).one()
+        return GrantedValue(value=row.value, improved=row.improved)
+
+
+def stock_left(*, code: str) -> int:
+    """How many pieces of a limited benefit are left."""
+    query = select(func.coalesce(func.sum(BenefitStock.left_count), 0))
+    with reading() as session:
+        return int(session.scalar(query.where(BenefitStock.benefit_code == code)) or 0)
+
+
+def _published(row: Benefit) -> PublishedBenefit:
+    return PublishedBenefit(
+        benefit_id=row.benefit_id,
+        code=row.code,
+        version=row.version,
+        name=row.name,
+        kind=row.kind,
+        baseline=row.baseline,
+        tiers=row.tiers,
+        price_points=row.price_points,
+        consent_purpose=row.consent_purpose,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        weekdays=tuple(row.weekdays),
+        open_from=row.open_from,
+        open_until=row.open_until,
+        claim_limit_count=row.claim_limit_count,
+        claim_limit_period=row.claim_limit_period,
+        voucher_life_seconds=row.voucher_life_seconds,
+        annul_window_seconds=row.annul_window_seconds,
+        stock_limited=row.stock_limited,
+    )

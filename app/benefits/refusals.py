@@ -1,0 +1,55 @@
+"""What the catalogue refuses; `benefit_redeem_check` decides the middle ones."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from app.kernel.errors import Conflict, NotFound
+
+
+class BenefitUnknown(NotFound):
+    """No benefit of this code is in force."""
+
+    code: ClassVar[str] = "benefit_unknown"
+    title: ClassVar[str] = "There is no such benefit now"
+    advice: ClassVar[str] = "没有此项权益或尚未开始，请核对权益名称。"
+
+
+class BenefitEnded(Conflict):
+    """The benefit's last day is over."""
+
+    code: ClassVar[str] = "benefit_ended"
+    title: ClassVar[str] = "The benefit has ended"
+    advice: ClassVar[str] = "此项权益已结束，无法核销。"
+
+
+class WrongMerchant(Conflict):
+    """The benefit is not taken at this merchant."""
+
+    code: ClassVar[str] = "wrong_merchant"
+    title: ClassVar[str] = "The benefit is not taken here"
+    advice: ClassVar[str] = "此券不能在本店使用，请持卡人到适用商户核销。"
+
+
+class OutsideHours(Conflict):
+    """The benefit is not taken at this hour or on this weekday."""
+
+    code: ClassVar[str] = "outside_hours"
+    title: ClassVar[str] = "The benefit is not taken at this time"
+    advice: ClassVar[str] = "现在不在此权益的使用时段，请在适用时间再来。"
+
+
+class OutOfStock(Conflict):
+    """Nothing is left to claim."""
+
+    code: ClassVar[str] = "out_of_stock"
+    title: ClassVar[str] = "The benefit is out of stock"
+    advice: ClassVar[str] = "此项权益已领完，请等待补充或选择其他权益。"
+
+
+class BenefitMerchantUnknown(NotFound):
+    """The merchant that should take a benefit does not exist."""
+
+    code: ClassVar[str] = "benefit_merchant_unknown"
+    title: ClassVar[str] = "There is no such merchant to take the benefit"
+    advice: ClassVar[str] = "没有找到该商户，请先登记商户再设置权益。"

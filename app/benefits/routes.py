@@ -1,0 +1,36 @@
+"""The catalogue over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.benefits import operations, queries, schemas
+from app.web.auth import Role, allow, caller, public
+from app.web.openapi import API_PREFIX, Blueprint
+
+blueprint = Blueprint("benefits", __name__, url_prefix=API_PREFIX)
+
+
+@blueprint.route("/benefits", methods=["GET"])
+@public
+@blueprint.response(200, schemas.Benefits)
+def list_benefits() -> dict[str, Any]:
+    """The benefits in force: what everybody gets, and what tiers add."""
+    return {"benefits": queries.list_current()}
+
+
+@blueprint.route("/me/benefits", methods=["GET"])
+@allow(Role.CITIZEN)
+@blueprint.response(200, schemas.Offers)
+def list_my_benefits() -> dict[str, Any]:
+    """Every benefit in force as it stands for the caller."""
+    return {"offers": operations.list_offers(citizen_id=caller().subject_id)}
+
+
+@blueprint.route("/benefit-merchants", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.BenefitMerchant)
+@blueprint.response(204)
+def let_merchant_take(body: dict[str, Any]) -> None:
+    """Say that a merchant takes a benefit."""
+    operations.let_merchant_take(**body)

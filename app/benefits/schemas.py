@@ -1,0 +1,75 @@
+"""The bodies and answers of the catalogue's routes."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from app.web.openapi import ApiSchema
+
+BENEFIT_CODE = validate.Regexp(r"[a-z][a-z0-9_]{1,39}\Z")
+
+
+class PublishedBenefit(ApiSchema):
+    """A benefit in force: what everybody gets, and what tiers add."""
+
+    code = fields.String(required=True)
+    version = fields.Integer(required=True)
+    name = fields.String(required=True)
+    kind = fields.String(required=True)
+    baseline = fields.Dict(required=True)
+    tiers = fields.Dict(required=True)
+    price_points = fields.Integer(required=True)
+    valid_from = fields.Date(required=True)
+    valid_to = fields.Date(required=True, allow_none=True)
+    weekdays = fields.List(fields.Integer(), required=True)
+    open_from = fields.Time(required=True, allow_none=True)
+    open_until = fields.Time(required=True, allow_none=True)
+    claim_limit_count = fields.Integer(required=True, allow_none=True)
+    claim_limit_period = fields.String(required=True, allow_none=True)
+    voucher_life_seconds = fields.Integer(required=True)
+
+
+class Benefits(ApiSchema):
+    """The catalogue in force."""
+
+    benefits = fields.List(fields.Nested(PublishedBenefit), required=True)
+
+
+class NextTier(ApiSchema):
+    """The nearest tier that gives more, and how far away it is."""
+
+    tier = fields.String(required=True)
+    value = fields.Dict(required=True)
+    missing_score = fields.Integer(required=True)
+
+
+class Offer(ApiSchema):
+    """A benefit as it stands for the caller."""
+
+    benefit = fields.Nested(PublishedBenefit, required=True)
+    value = fields.Dict(required=True)
+    improved = fields.Boolean(required=True)
+    why_not = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The code of the refusal a claim would get; null: claimable."},
+    )
+    missing_points = fields.Integer(required=True)
+    consent_needed = fields.Boolean(
+        required=True,
+        metadata={"description": "The receiver is told the baseline until this is consented to."},
+    )
+    next_tier = fields.Nested(NextTier, required=True, allow_none=True)
+
+
+class Offers(ApiSchema):
+    """Every benefit in force as it stands for the caller."""
+
+    offers = fields.List(fields.Nested(Offer), required=True)
+
+
+class BenefitMerchant(ApiSchema):
+    """A merchant that takes a benefit."""
+
+    benefit_code = fields.String(required=True, validate=BENEFIT_CODE)
+    merchant_id = fields.UUID(required=True)

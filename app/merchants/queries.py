@@ -1,0 +1,50 @@
+"""Reading merchants: who works where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from app.kernel.database import reading
+from app.kernel.errors import refusal
+from app.merchants.models import MerchantStaff, Shop
+
+_PERMIT = text("SELECT p.code, p.merchant_id, p.shop_name FROM merchant_scan_permit(:s, :i, :h) p")
+
+
+@dataclass(frozen=True)
+class ScanPermit:
+    """That a clerk may scan in a shop."""
+
+    merchant_id: UUID
+    shop_name: str
+
+
+def require_scan_permit(*, staff_id: UUID, session_id: UUID, shop_id: UUID) -> ScanPermit:
+    """The permit of a clerk in a shop.
+
+    Refuses `unauthenticated`, `not_merchant_staff`, `merchant_suspended`, `wrong_shop`.
+    """
+    with reading() as session:
+        row = session.execute(_PERMIT, {"s": staff_id, "i": session_id, "h": shop_id}).one()
+    if row.code is not None:
+        raise refusal(row.code)
+    return ScanPermit(row.merchant_id, row.shop_name)
+
+
+def list_shops_of_staff(*, staff_id: UUID) -> list[tuple[UUID, str]]:
+    """The shops (id, name) where somebody works: one, or all of the merchant."""
+    query = (
+        select(Shop.shop_id, Shop.name)
+        .join(MerchantStaff, MerchantStaff.merchant_id == Shop.merchant_id)
+        .where(
+            MerchantStaff.staff_id == staff_id,
+            MerchantStaff.active,
+            MerchantStaff.shop_id.is_(None) | (MerchantStaff.shop_id == Shop.shop_id),
+        )
+        .order_by(Shop.created_at, Shop.shop_id)
+    )
+    with reading() as session:
+        return [(row.shop_id, row.name) for row in session.execute(query)]

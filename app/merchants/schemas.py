@@ -1,0 +1,70 @@
+"""The bodies and answers of the merchants' routes."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from app.web.openapi import ApiSchema
+
+NAME = validate.Length(1, 100)
+
+
+class NewMerchant(ApiSchema):
+    """A merchant to register."""
+
+    merchant_id = fields.UUID(required=True)
+    credit_code = fields.String(required=True, validate=validate.Length(18, 64))
+    name = fields.String(required=True, validate=NAME)
+
+
+class Merchant(ApiSchema):
+    """A merchant as it stands."""
+
+    merchant_id = fields.UUID(required=True)
+    credit_code = fields.String(required=True)
+    name = fields.String(required=True)
+    suspended = fields.Boolean(required=True)
+
+
+class Suspension(ApiSchema):
+    """Stop (true) or allow (false) a merchant's scanning."""
+
+    merchant_id = fields.UUID(required=True)
+    suspended = fields.Boolean(required=True)
+
+
+class Shop(ApiSchema):
+    """A shop of a merchant."""
+
+    shop_id = fields.UUID(required=True)
+    merchant_id = fields.UUID(required=True)
+    name = fields.String(required=True, validate=NAME)
+
+
+class Assignment(ApiSchema):
+    """Where a staff account works; without a shop it works in all of them."""
+
+    staff_id = fields.UUID(required=True)
+    merchant_id = fields.UUID(required=True)
+    shop_id = fields.UUID(load_default=None, allow_none=True)
+    role = fields.String(required=True, validate=validate.OneOf(["clerk", "merchant_owner"]))
+    active = fields.Boolean(load_default=True)
+
+
+class Assignments(ApiSchema):
+    """The staff of a merchant."""
+
+    staff = fields.List(fields.Nested(Assignment), required=True)
+
+
+class OwnShop(ApiSchema):
+    """A shop to choose before scanning."""
+
+    shop_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+
+
+class OwnShops(ApiSchema):
+    """Where the caller works."""
+
+    shops = fields.List(fields.Nested(OwnShop), required=True)

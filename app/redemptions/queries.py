@@ -1,0 +1,213 @@
+"""Reading vouchers and redemptions, and the hot statements: one round trip each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Select, and_, func, select, text
+
+from app.kernel.database import hot_call, reading, transaction_required
+from app.redemptions.models import Annulment, Redemption, Voucher, VoucherEnding
+
+REDEEM: Final = """
+SELECT r.refusal_code, r.details, r.answer, r.replayed FROM redemption_redeem(
+    %(citizen)s, %(clerk)s, %(clerk_session)s, %(shop)s, %(redemption)s, %(request_digest)s,
+    %(receipt)s, %(code_kind)s, %(code_digest)s, %(code_expires_at)s, %(holder_session)s,
+    %(code_fault)s, %(voucher)s, %(wanted_benefit)s, %(transfer)s, %(trail)s, %(message)s,
+    %(request_id)s) r
+"""
+PREVIEW: Final = """
+SELECT r.refusal_code, r.details, r.answer, r.moment FROM redemption_preview(
+    %(citizen)s, %(clerk)s, %(clerk_session)s, %(shop)s, %(code_digest)s, %(code_expires_at)s,
+    %(holder_session)s, %(code_fault)s, %(voucher)s, %(trail)s) r
+"""
+KEEP_UNREADABLE: Final = """
+SELECT redemption_keep_unreadable(%(clerk)s, %(clerk_session)s, %(shop)s, %(scan)s, %(digest)s,
+    %(reason)s, %(limit)s, %(window)s) AS refusal_code
+"""
+OPEN_MANUAL_CODE: Final = """
+SELECT m.refusal_code, m.code_hash, m.citizen_id, m.voucher_id, m.dead
+FROM redemption_open_manual_code(%(clerk)s, %(clerk_session)s, %(shop)s, %(scan)s, %(hashes)s,
+    %(limit)s, %(window)s) m
+"""
+RESTORE_TRY: Final = "SELECT redemption_restore_try(%(hash)s, %(tries)s)"
+SESSION_AND_TIME: Final = """
+SELECT citizen_session_is_live(%(citizen)s, %(session)s) AS live, clock_timestamp() AS moment
+"""
+_DUE_VOUCHERS: Final = text("""
+    SELECT v.citizen_id, v.voucher_id FROM vouchers v
+    WHERE v.expires_at <= clock_timestamp()
+      AND v.expires_at > clock_timestamp() - make_interval(secs => :back_seconds)
+      AND NOT EXISTS (SELECT FROM voucher_endings e
+                      WHERE e.citizen_id = v.citizen_id AND e.voucher_id = v.voucher_id)
+    ORDER BY v.expires_at LIMIT :limit
+""")
+_CLAIMS_IN_PERIOD: Final = text("""
+    SELECT count(*) FROM vouchers v
+    LEFT JOIN voucher_endings e ON e.citizen_id = v.citizen_id AND e.voucher_id = v.voucher_id
+    LEFT JOIN annulments a ON a.citizen_id = v.citizen_id AND a.voucher_id = v.voucher_id
+    WHERE v.citizen_id = :citizen AND v.benefit_code = :code
+      AND (e.kind IS NULL AND v.expires_at > clock_timestamp()
+           OR e.kind = 'redeemed' AND a.voucher_id IS NULL)
+      AND (:period = 'ever' OR v.claimed_at >= date_trunc(
+           CASE :period WHEN 'ever' THEN 'day' ELSE :period END,
+           now() AT TIME ZONE 'Asia/Shanghai') AT TIME ZONE 'Asia/Shanghai')
+""")
+
+
+@dataclass(frozen=True)
+class HeldVoucher:
+    """A voucher of a citizen; `status` is claimed, redeemed, annulled, expired or given_back."""
+
+    voucher_id: UUID
+    benefit_code: str
+    value: Mapping[str, Any]
+    price_points: int
+    claimed_at: datetime
+    expires_at: datetime
+    status: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ShopRedemption:
+    """A redemption as its shop sees it: nothing about the person."""
+
+    citizen_id: UUID
+    clerk_id: UUID
+    redemption_id: UUID
+    benefit_code: str
+    price_points: int
+    redeemed_at: datetime
+    annulled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PassTime:
+    """The database's answer to somebody who wants a pass code."""
+
+    live: bool
+    moment: datetime
+
+
+def pass_code_time(*, citizen_id: UUID, session_id: UUID) -> PassTime:
+    """Whether the session is live, and the database's time, in one round trip."""
+    row = hot_call(SESSION_AND_TIME, {"citizen": citizen_id, "session": session_id})
+    assert row is not None
+    return PassTime(row["live"], row["moment"])
+
+
+def list_vouchers(*, citizen_id: UUID, limit: int, before: UUID | None = None) -> list[HeldVoucher]:
+    """A citizen's vouchers, the latest claimed first; `before` is the last of the page before."""
+    query = _vouchers(citizen_id).order_by(Voucher.claimed_at.desc(), Voucher.voucher_id.desc())
+    if before is not None:
+        position = (
+            select(Voucher.claimed_at)
+            .where(Voucher.citizen_id == citizen_id, Voucher.voucher_id == before)
+            .scalar_subquery()
+        )
+        query = query.where(
+            func.row(Voucher.claimed_at, Voucher.voucher_id) < func.row(position, before)
+        )
+    with reading() as session:
+        return [_held(*row) for row in session.execute(query.limit(limit))]
+
+
+def find_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher | None:
+    """One voucher of a citizen."""
+    query = _vouchers(citizen_id).where(Voucher.voucher_id == voucher_id)
+    with reading() as session:
+        row = session.execute(query).one_or_none()
+        return None if row is None else _held(*row)
+
+
+def count_claims_in_period(*, citizen_id: UUID, benefit_code: str, period: str) -> int:
+    """Claims that count against the limit: live or redeemed ones of this period, in city time."""
+    found = transaction_required().scalar(
+        _CLAIMS_IN_PERIOD, {"citizen": citizen_id, "code": benefit_code, "period": period}
+    )
+    return int(found or 0)
+
+
+def due_vouchers(*, limit: int, back_seconds: int) -> list[tuple[UUID, UUID]]:
+    """Vouchers (citizen, voucher) that expired within `back_seconds` and have no ending yet."""
+    with reading() as session:
+        rows = session.execute(_DUE_VOUCHERS, {"limit": limit, "back_seconds": back_seconds})
+        return [(row.citizen_id, row.voucher_id) for row in rows]
+
+
+def list_shop_redemptions_of_today(
+    *, shop_id: UUID, limit: int, before: datetime | None
+) -> list[ShopRedemption]:
+    """What a shop redeemed on this day in the city, the latest first."""
+    midnight = func.timezone(
+        "Asia/Shanghai", func.date_trunc("day", func.timezone("Asia/Shanghai", func.now()))
+    )
+    query = (
+        select(Redemption, Annulment.annulled_at)
+        .outerjoin(
+            Annulment,
+            and_(
+                Annulment.citizen_id == Redemption.citizen_id,
+                Annulment.voucher_id == Redemption.voucher_id,
+            ),
+        )
+        .where(Redemption.shop_id == shop_id, Redemption.redeemed_at >= midnight)
+        .order_by(Redemption.redeemed_at.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(Redemption.redeemed_at < before)
+    with reading() as session:
+        return [
+            ShopRedemption(
+                citizen_id=row.citizen_id,
+                clerk_id=row.clerk_id,
+                redemption_id=row.redemption_id,
+                benefit_code=row.benefit_code,
+                price_points=row.price_points,
+                redeemed_at=row.redeemed_at,
+                annulled_at=annulled_at,
+            )
+            for row, annulled_at in session.execute(query)
+        ]
+
+
+def _vouchers(citizen_id: UUID) -> Select[Voucher, str, datetime, UUID]:
+    return (
+        select(Voucher, VoucherEnding.kind, VoucherEnding.ended_at, Annulment.annulment_id)
+        .outerjoin(
+            VoucherEnding,
+            and_(
+                VoucherEnding.citizen_id == Voucher.citizen_id,
+                VoucherEnding.voucher_id == Voucher.voucher_id,
+            ),
+        )
+        .outerjoin(
+            Annulment,
+            and_(
+                Annulment.citizen_id == Voucher.citizen_id,
+                Annulment.voucher_id == Voucher.voucher_id,
+            ),
+        )
+        .where(Voucher.citizen_id == citizen_id)
+    )
+
+
+def _held(
+    voucher: Voucher, ended: str | None, ended_at: datetime | None, annulment_id: UUID | None
+) -> HeldVoucher:
+    return HeldVoucher(
+        voucher_id=voucher.voucher_id,
+        benefit_code=voucher.benefit_code,
+        value=voucher.value,
+        price_points=voucher.price_points,
+        claimed_at=voucher.claimed_at,
+        expires_at=voucher.expires_at,
+        status="annulled" if annulment_id else ended or "claimed",
+        ended_at=ended_at,
+    )

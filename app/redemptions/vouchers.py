@@ -1,0 +1,253 @@
+"""Claiming a benefit, and the two ways a voucher ends without being redeemed.
+
+Everything about one citizen's vouchers locks that citizen's wallet first, then ledger accounts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.benefits import operations as benefits
+from app.benefits import refusals as benefit_refusals
+from app.benefits.queries import PublishedBenefit, find_current, value_for_citizen
+from app.kernel.database import savepoint, transaction
+from app.kernel.errors import IdReused, refusal
+from app.kernel.ids import new_id
+from app.kernel.keys import KeyProvider
+from app.ledger import operations as ledger
+from app.redemptions import codes, queries, refusals
+from app.redemptions.models import Voucher, VoucherClaim, VoucherEnding, VoucherManualCode
+from app.redemptions.queries import HeldVoucher
+from app.trail.operations import Actor, record_access
+
+MANUAL_CODE_TRIES: Final = 5
+SWEEP_BACK: Final = timedelta(days=1)
+_LOCK_WALLET: Final = text("SELECT redemption_lock_wallet(:citizen)")
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """The answer to a caller's id, the first time and every time after."""
+
+    refusal_code: str | None
+    details: dict[str, Any] | None
+    answer: str | None
+
+    def require_accepted(self) -> str:
+        """The answer's text; raises the refusal, if it is one.  For after the commit."""
+        if self.refusal_code is not None:
+            raise refusal(self.refusal_code, **(self.details or {}))
+        assert self.answer is not None
+        return self.answer
+
+
+def claim_voucher(*, citizen_id: UUID, voucher_id: UUID, benefit_code: str) -> str:
+    """Claim a benefit and hold its price; the answer as JSON text, the same for the same id.
+
+    A refusal sticks to its `voucher_id`: `benefit_unknown`, `card_inactive`,
+    `claim_limit_reached`, `insufficient_points`, `out_of_stock`; other requests under one id are
+    `id_reused`.
+    """
+    digest = hashlib.sha256(benefit_code.encode()).digest()
+    with transaction() as session:
+        session.execute(_LOCK_WALLET, {"citizen": citizen_id})
+        first = session.get(VoucherClaim, (citizen_id, voucher_id))
+        if first is not None:
+            if first.request_digest != digest:
+                raise IdReused
+            stored = StoredAnswer(first.refusal_code, first.details, first.answer)
+        else:
+            stored = _claim(session, citizen_id, voucher_id, benefit_code)
+            session.add(
+                VoucherClaim(
+                    citizen_id=citizen_id, voucher_id=voucher_id, request_digest=digest,
+                    **vars(stored),
+                )
+            )
+    return stored.require_accepted()
+
+
+def give_back_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
+    """Give a voucher back and free its points; doing it again changes nothing.
+
+    Refuses `voucher_unknown`, `already_redeemed`, `voucher_annulled`, `voucher_expired`.
+    """
+    with transaction() as session:
+        session.execute(_LOCK_WALLET, {"citizen": citizen_id})
+        voucher = session.get(Voucher, (citizen_id, voucher_id))
+        if voucher is None:
+            raise refusals.VoucherUnknown
+        ending = session.get(VoucherEnding, (citizen_id, voucher_id))
+        moment = _clock(session)
+        if ending is None and voucher.expires_at > moment:
+            _end(session, voucher, "given_back", moment)
+    held = queries.find_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
+    assert held is not None
+    if held.status != "given_back":
+        code = {"redeemed": "already_redeemed", "annulled": "voucher_annulled"}
+        raise refusal(code.get(held.status, "voucher_expired"))
+    return held
+
+
+def expire_due_vouchers(*, limit: int, back: timedelta = SWEEP_BACK) -> int:
+    """For the job: end up to `limit` vouchers whose time is over; how many it ended.
+
+    It looks at vouchers that expired within `back`, so that a sweep each minute stays cheap; a
+    longer `back` after an outage finds the older ones.  Nobody waits for it: an expired voucher is
+    refused before it was swept.
+    """
+    back_seconds = int(back.total_seconds())
+    due = queries.due_vouchers(limit=limit, back_seconds=back_seconds)
+    return sum(_expire(citizen_id, voucher_id) for citizen_id, voucher_id in due)
+
+
+def show_voucher_code(*, keys: KeyProvider, citizen_id: UUID, voucher_id: UUID) -> str:
+    """The text to show for a claimed voucher.  Refuses as `_require_usable` says."""
+    _require_usable(citizen_id, voucher_id)
+    return codes.make_voucher_code(keys, citizen_id=citizen_id, voucher_id=voucher_id)
+
+
+def show_manual_code(*, keys: KeyProvider, citizen_id: UUID, voucher_id: UUID) -> str:
+    """The code to type for a claimed voucher, in groups of four."""
+    held = _require_usable(citizen_id, voucher_id)
+    code = codes.manual_code(keys, citizen_id=citizen_id, voucher_id=voucher_id)
+    line = {
+        "code_hash": codes.manual_code_hashes(keys, code)[0],
+        "citizen_id": citizen_id,
+        "voucher_id": voucher_id,
+        "tries_left": MANUAL_CODE_TRIES,
+        "expires_at": held.expires_at,
+    }
+    with transaction() as session:
+        session.execute(insert(VoucherManualCode).values(line).on_conflict_do_nothing())
+    return codes.spell_manual_code(code)
+
+
+def _require_usable(citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
+    with transaction() as session:
+        held = queries.find_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
+        moment = _clock(session)
+    if held is None:
+        raise refusals.VoucherUnknown
+    by_status = {
+        "redeemed": "already_redeemed", "annulled": "voucher_annulled",
+        "given_back": "voucher_given_back", "expired": "voucher_expired",
+    }
+    if held.status in by_status:
+        raise refusal(by_status[held.status])
+    if held.expires_at <= moment:
+        raise refusals.VoucherExpired
+    return held
+
+
+def _claim(
+    session: Session, citizen_id: UUID, voucher_id: UUID, benefit_code: str
+) -> StoredAnswer:
+    benefit = find_current(code=benefit_code)
+    if benefit is None:
+        return StoredAnswer("benefit_unknown", None, None)
+    if not session.scalar(select(func.citizen_is_active(citizen_id))):
+        return StoredAnswer("card_inactive", None, None)
+    if benefit.claim_limit_period is not None and benefit.claim_limit_count is not None:
+        claimed = queries.count_claims_in_period(
+            citizen_id=citizen_id, benefit_code=benefit.code, period=benefit.claim_limit_period
+        )
+        if claimed >= benefit.claim_limit_count:
+            return StoredAnswer("claim_limit_reached", None, None)
+    return _take(session, citizen_id, voucher_id, benefit)
+
+
+def _take(
+    session: Session, citizen_id: UUID, voucher_id: UUID, benefit: PublishedBenefit
+) -> StoredAnswer:
+    """Hold the price, then take the stock: what many wait for is locked last."""
+    granted = value_for_citizen(citizen_id=citizen_id, benefit_id=benefit.benefit_id)
+    moment = _clock(session)
+    expires_at = moment + timedelta(seconds=benefit.voucher_life_seconds)
+    hold_id = new_id() if benefit.price_points else None
+    try:
+        with savepoint():
+            if hold_id is not None:
+                held = ledger.hold(
+                    citizen_id=citizen_id, transfer_id=hold_id, reason="voucher",
+                    amount_points=benefit.price_points, expires_at=expires_at,
+                )
+                held.require_accepted()
+            benefits.take_stock(benefit=benefit)
+    except (benefit_refusals.OutOfStock, ledger.refusals.InsufficientPoints) as error:
+        return StoredAnswer(error.code, None, None)
+    voucher = Voucher(
+        citizen_id=citizen_id, voucher_id=voucher_id, benefit_id=benefit.benefit_id,
+        benefit_code=benefit.code, benefit_version=benefit.version, value=dict(granted.value),
+        price_points=benefit.price_points, hold_id=hold_id, stock_taken=benefit.stock_limited,
+        claimed_at=moment, expires_at=expires_at,
+    )
+    session.add(voucher)
+    _write_trail(voucher, "voucher_claimed")
+    return StoredAnswer(None, None, _claim_answer(voucher, benefit))
+
+
+def _claim_answer(voucher: Voucher, benefit: PublishedBenefit) -> str:
+    answer = {
+        "voucher_id": voucher.voucher_id,
+        "benefit_code": benefit.code,
+        "name": benefit.name,
+        "value": voucher.value,
+        "price_points": voucher.price_points,
+        "claimed_at": voucher.claimed_at,
+        "expires_at": voucher.expires_at,
+    }
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z).decode()
+
+
+def _expire(citizen_id: UUID, voucher_id: UUID) -> bool:
+    with transaction() as session:
+        session.execute(_LOCK_WALLET, {"citizen": citizen_id})
+        voucher = session.get_one(Voucher, (citizen_id, voucher_id))
+        if session.get(VoucherEnding, (citizen_id, voucher_id)) is not None:
+            return False
+        _end(session, voucher, "expired", _clock(session))
+    return True
+
+
+def _end(session: Session, voucher: Voucher, kind: str, moment: datetime) -> None:
+    """Write the one ending and let the hold go; the ledger's own sweep may have ended it before."""
+    session.add(
+        VoucherEnding(
+            citizen_id=voucher.citizen_id, voucher_id=voucher.voucher_id, kind=kind, ended_at=moment
+        )
+    )
+    session.flush()
+    if voucher.hold_id is not None and kind == "given_back":
+        ledger.void_hold(
+            citizen_id=voucher.citizen_id, transfer_id=new_id(), hold_id=voucher.hold_id
+        ).require_accepted()
+    elif voucher.hold_id is not None:
+        ledger.expire_hold(
+            citizen_id=voucher.citizen_id, transfer_id=new_id(), hold_id=voucher.hold_id
+        )
+    if voucher.stock_taken:
+        benefits.return_stock(benefit_code=voucher.benefit_code)
+    if kind == "given_back":
+        _write_trail(voucher, "voucher_given_back")
+
+
+def _write_trail(voucher: Voucher, action: str) -> None:
+    record_access(
+        citizen_id=voucher.citizen_id, actor=Actor("citizen", voucher.citizen_id), action=action,
+        fields=["voucher"], basis="membership",
+    )
+
+
+def _clock(session: Session) -> datetime:
+    moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
