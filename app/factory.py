@@ -9,6 +9,7 @@ import redis
 from flask import Flask
 from flask_migrate import Migrate
 
+from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.config import Settings
 from app.kernel import jobs
@@ -17,7 +18,9 @@ from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
+from app.merchants import routes as merchants_routes
 from app.records import routes as records_routes
+from app.redemptions import routes as redemptions_routes
 from app.scoring import routes as scoring_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
@@ -62,6 +65,9 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(members_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(scoring_routes.blueprint)
+    api.register_blueprint(merchants_routes.blueprint)
+    api.register_blueprint(benefits_routes.blueprint)
+    api.register_blueprint(redemptions_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
 
 
