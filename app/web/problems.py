@@ -70,7 +70,7 @@ def document(
         "code": code,
         "advice": advice,
         **(details or {}),
-    })
+    }, option=orjson.OPT_NON_STR_KEYS)  # messages about a list are keyed by position
 
 
 def problem(error: errors.DomainError) -> Response:
