@@ -1,4 +1,4 @@
-"""A small client of our own API for the demo: it speaks HTTP and stops at what it did not expect."""
+"""A small client of our own API for the demo; it stops at any answer it did not expect."""
 
 from __future__ import annotations
 

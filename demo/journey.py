@@ -201,7 +201,8 @@ def redeem_once(cinema: Shop, code: str) -> None:
     again = cinema.clerk.send("/redemptions", body)
     assert again.content == first.content, "the same id gives the same bytes"
     tell("the same request again gives the same answer, byte for byte")
-    refused = cinema.clerk.post("/redemptions", {**body, "redemption_id": str(new_id())}, expect=409)
+    other = {**body, "redemption_id": str(new_id())}
+    refused = cinema.clerk.post("/redemptions", other, expect=409)
     tell_refusal(refused)
 
 

@@ -80,8 +80,8 @@ def running_stack(
     """The service for the duration of the block, ready when the block begins.
 
     Without `database` the database `card` is used, on the server of `DATABASE_URL` or an embedded
-    one in `directory`; `fresh` empties it first.  `extra` are environment variables of the processes.  SIGTERM ends the block
-    like SIGINT does.
+    one in `directory`; `fresh` empties it first.  `extra` are environment variables of the
+    processes.  SIGTERM ends the block like SIGINT does.
     """
     directory.mkdir(parents=True, exist_ok=True)
     logs = directory / "log"

@@ -29,5 +29,6 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
     widths = [max(len(line[at]) for line in lines) for at in range(len(header))]
     for line in lines:
         first = line[0].ljust(widths[0])
-        rest = "  ".join(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
+        others = zip(line[1:], widths[1:], strict=True)
+        rest = "  ".join(cell.rjust(width) for cell, width in others)
         print(f"   {first}  {rest}", flush=True)
