@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def content_digest(key: Key, content: bytes) -> bytes:
 
 def has_content(keys: KeyProvider, digest: bytes, content: bytes) -> bool:
     """Whether a digest, under whichever key it was made, is that of this content."""
-    return digest == content_digest(keys.by_id(KeyPurpose.CONTENT, digest[0]), content)
+    expected = content_digest(keys.by_id(KeyPurpose.CONTENT, digest[0]), content)
+    return hmac.compare_digest(digest, expected)
 
 
 def find_held(

@@ -98,7 +98,7 @@ class ReopenedDay(Base):
     delivered_on: Mapped[date]
     staff_id: Mapped[UUID]
     reason: Mapped[str]
-    open_until: Mapped[datetime]
+    closes_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

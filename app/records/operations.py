@@ -225,7 +225,7 @@ def reopen_day(*, delivered_on: date, staff_id: UUID, reason: str) -> None:
                 delivered_on=delivered_on,
                 staff_id=staff_id,
                 reason=reason,
-                open_until=func.now() + func.make_interval(0, 0, 0, 0, REOPENED_HOURS),
+                closes_at=func.now() + func.make_interval(0, 0, 0, 0, REOPENED_HOURS),
             )
         )
 

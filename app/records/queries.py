@@ -118,7 +118,7 @@ def current_day() -> date:
 def day_is_reopened(*, delivered_on: date) -> bool:
     """Whether an operator has opened this day again, and it still is."""
     query = select(ReopenedDay.reopening_id).where(
-        ReopenedDay.delivered_on == delivered_on, ReopenedDay.open_until > func.now()
+        ReopenedDay.delivered_on == delivered_on, ReopenedDay.closes_at > func.now()
     )
     with reading() as session:
         return session.execute(query.limit(1)).first() is not None

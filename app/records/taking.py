@@ -23,8 +23,6 @@ from app.records.catalogue import Catalogue, RecordType
 from app.records.judging import (
     HeldRecord,
     Outcome,
-    Reason,
-    Row,
     Statement,
     find_person,
     is_blank,
@@ -40,6 +38,7 @@ from app.records.keeping import (
     keep_versions,
 )
 from app.records.reading import Table
+from app.records.steps import Reason, Row
 from app.trail.operations import Actor
 
 CHUNK_ROWS = 2_000

@@ -107,7 +107,7 @@ def publish_scheme(*, document: str) -> Scheme:
     with transaction() as session:
         held = session.get(SchemeVersion, (scheme.code, scheme.version))
         if held is not None:
-            if bytes(held.content_hash) != scheme.content_hash:
+            if held.document != scheme.document:
                 raise SchemeVersionTaken
             return scheme
         last = session.scalar(select(func.max(SchemeVersion.effective_on)))

@@ -66,7 +66,7 @@ CREATE TABLE reopened_days (
     delivered_on date NOT NULL,
     staff_id uuid NOT NULL,
     reason text NOT NULL,
-    open_until timestamptz NOT NULL,
+    closes_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_reopened_days PRIMARY KEY (reopening_id)
 );

@@ -180,7 +180,7 @@ def test_of_strangers_and_blood_types_nothing_is_left(loaded: Loaded) -> None:
     assert not [number for number in loaded.people if number in text]  # members are sealed
 
 
-BLOOD_WORDS = ("血型", "A型", "B型", "O型", "RH", "Rh", "blood_type")
+BLOOD_WORDS = ("血型", "A型", "B型", "O型", "RH阴", "RH阳")
 
 
 def _strangers(loaded: Loaded) -> set[str]:
