@@ -145,51 +145,40 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "I3",
         """
-        SELECT coalesce(a.citizen_id, s.citizen_id), NULL::uuid AS transfer_id,
-            coalesce(a.account_id, s.account_id),
-            CASE WHEN a.account_id IS NULL THEN 'entries without an account'
-                ELSE 'an account is not what its entries and holds say' END AS message
-        FROM ledger_accounts a
-        FULL JOIN (
-            SELECT e.citizen_id, e.account_id, sum(e.amount_units) AS balance_units,
-                max(e.account_version) AS version
-            FROM ledger_entries e WHERE e.account_version IS NOT NULL
-            GROUP BY e.citizen_id, e.account_id
-        ) AS s ON s.citizen_id = a.citizen_id AND s.account_id = a.account_id
-        LEFT JOIN ledger_entries head ON head.citizen_id = a.citizen_id
-            AND head.account_id = a.account_id AND head.account_version = a.version
-        LEFT JOIN (
-            SELECT h.citizen_id, h.account_id, sum(h.amount_units) AS held_units
-            FROM ledger_open_holds h GROUP BY h.citizen_id, h.account_id
-        ) AS h ON h.citizen_id = a.citizen_id AND h.account_id = a.account_id
-        LEFT JOIN LATERAL (
-            SELECT t.amount_units AS line_units FROM ledger_transfers t
-            WHERE t.citizen_id = a.citizen_id AND t.from_account_id = a.account_id
-                AND t.kind = 'credit_line' AND t.outcome = 'accepted'
-            ORDER BY t.created_at DESC LIMIT 1
-        ) AS line ON a.asset = 'fen'
-        WHERE a.account_id IS NULL
-            OR a.balance_units <> coalesce(s.balance_units, 0)
-            OR a.version <> coalesce(s.version, 0)
-            OR a.head_hash <> coalesce(head.hash, ledger_genesis_hash(a))
-            OR a.held_units <> coalesce(h.held_units, 0)
-            OR a.credit_line_units <> coalesce(line.line_units, 0)
-            OR a.account_id <> ledger_account_id(a.citizen_id, a.subject_id, a.asset, a.purpose)
-        ORDER BY 1, 3
+        SELECT m.citizen_id, m.transfer_id, NULL::uuid AS account_id,
+            'a movement without its lot' AS message
+        FROM ledger_lot_movements m
+        LEFT JOIN ledger_lots l ON l.citizen_id = m.citizen_id AND l.lot_id = m.lot_id
+        WHERE l.lot_id IS NULL
+        UNION ALL
+        SELECT p.citizen_id, p.hold_id, NULL::uuid, 'a held part without its lot'
+        FROM ledger_hold_lots p
+        LEFT JOIN ledger_lots l ON l.citizen_id = p.citizen_id AND l.lot_id = p.lot_id
+        WHERE l.lot_id IS NULL
+        ORDER BY 1, 2
         """,
     ),
     Check(
-        "I2",
+        "I3",
         """
-        SELECT a.citizen_id, NULL::uuid AS transfer_id, a.account_id,
-            'an account is below its credit line' AS message
-        FROM ledger_accounts a
-        WHERE a.balance_units - a.held_units < -a.credit_line_units
-        UNION ALL
-        SELECT e.citizen_id, e.transfer_id, e.account_id, 'points fell below zero'
-        FROM ledger_entries e
-        JOIN ledger_accounts a ON a.citizen_id = e.citizen_id AND a.account_id = e.account_id
-        WHERE e.balance_after_units < 0 AND a.asset = 'points'
+        SELECT coalesce(m.citizen_id, e.citizen_id), coalesce(m.transfer_id, e.transfer_id),
+            e.account_id, 'movements of lots do not add up to the entry' AS message
+        FROM (
+            SELECT m.citizen_id, m.transfer_id, sum(m.amount_units) AS units,
+                min(m.effective_on) AS first_on, max(m.effective_on) AS last_on
+            FROM ledger_lot_movements m GROUP BY m.citizen_id, m.transfer_id
+        ) AS m
+        FULL JOIN (
+            SELECT e.citizen_id, e.transfer_id, e.account_id, e.amount_units, e.effective_on
+            FROM ledger_entries e
+            JOIN ledger_accounts a ON a.citizen_id = e.citizen_id AND a.account_id = e.account_id
+            JOIN ledger_transfers t ON t.citizen_id = e.citizen_id
+                AND t.transfer_id = e.transfer_id
+            WHERE a.asset = 'points' AND t.kind <> 'grant'
+        ) AS e ON e.citizen_id = m.citizen_id AND e.transfer_id = m.transfer_id
+        WHERE m.units IS DISTINCT FROM e.amount_units
+            OR m.first_on <> e.effective_on OR m.last_on <> e.effective_on
+        ORDER BY 1, 2
         """,
     ),
     Check(
@@ -273,40 +262,51 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "I3",
         """
-        SELECT coalesce(m.citizen_id, e.citizen_id), coalesce(m.transfer_id, e.transfer_id),
-            e.account_id, 'movements of lots do not add up to the entry' AS message
-        FROM (
-            SELECT m.citizen_id, m.transfer_id, sum(m.amount_units) AS units,
-                min(m.effective_on) AS first_on, max(m.effective_on) AS last_on
-            FROM ledger_lot_movements m GROUP BY m.citizen_id, m.transfer_id
-        ) AS m
+        SELECT coalesce(a.citizen_id, s.citizen_id), NULL::uuid AS transfer_id,
+            coalesce(a.account_id, s.account_id),
+            CASE WHEN a.account_id IS NULL THEN 'entries without an account'
+                ELSE 'an account is not what its entries and holds say' END AS message
+        FROM ledger_accounts a
         FULL JOIN (
-            SELECT e.citizen_id, e.transfer_id, e.account_id, e.amount_units, e.effective_on
-            FROM ledger_entries e
-            JOIN ledger_accounts a ON a.citizen_id = e.citizen_id AND a.account_id = e.account_id
-            JOIN ledger_transfers t ON t.citizen_id = e.citizen_id
-                AND t.transfer_id = e.transfer_id
-            WHERE a.asset = 'points' AND t.kind <> 'grant'
-        ) AS e ON e.citizen_id = m.citizen_id AND e.transfer_id = m.transfer_id
-        WHERE m.units IS DISTINCT FROM e.amount_units
-            OR m.first_on <> e.effective_on OR m.last_on <> e.effective_on
-        ORDER BY 1, 2
+            SELECT e.citizen_id, e.account_id, sum(e.amount_units) AS balance_units,
+                max(e.account_version) AS version
+            FROM ledger_entries e WHERE e.account_version IS NOT NULL
+            GROUP BY e.citizen_id, e.account_id
+        ) AS s ON s.citizen_id = a.citizen_id AND s.account_id = a.account_id
+        LEFT JOIN ledger_entries head ON head.citizen_id = a.citizen_id
+            AND head.account_id = a.account_id AND head.account_version = a.version
+        LEFT JOIN (
+            SELECT h.citizen_id, h.account_id, sum(h.amount_units) AS held_units
+            FROM ledger_open_holds h GROUP BY h.citizen_id, h.account_id
+        ) AS h ON h.citizen_id = a.citizen_id AND h.account_id = a.account_id
+        LEFT JOIN LATERAL (
+            SELECT t.amount_units AS line_units FROM ledger_transfers t
+            WHERE t.citizen_id = a.citizen_id AND t.from_account_id = a.account_id
+                AND t.kind = 'credit_line' AND t.outcome = 'accepted'
+            ORDER BY t.created_at DESC LIMIT 1
+        ) AS line ON a.asset = 'fen'
+        WHERE a.account_id IS NULL
+            OR a.balance_units <> coalesce(s.balance_units, 0)
+            OR a.version <> coalesce(s.version, 0)
+            OR a.head_hash <> coalesce(head.hash, ledger_genesis_hash(a))
+            OR a.held_units <> coalesce(h.held_units, 0)
+            OR a.credit_line_units <> coalesce(line.line_units, 0)
+            OR a.account_id <> ledger_account_id(a.citizen_id, a.subject_id, a.asset, a.purpose)
+        ORDER BY 1, 3
         """,
     ),
     Check(
-        "I3",
+        "I2",
         """
-        SELECT m.citizen_id, m.transfer_id, NULL::uuid AS account_id,
-            'a movement without its lot' AS message
-        FROM ledger_lot_movements m
-        LEFT JOIN ledger_lots l ON l.citizen_id = m.citizen_id AND l.lot_id = m.lot_id
-        WHERE l.lot_id IS NULL
+        SELECT a.citizen_id, NULL::uuid AS transfer_id, a.account_id,
+            'an account is below its credit line' AS message
+        FROM ledger_accounts a
+        WHERE a.balance_units - a.held_units < -a.credit_line_units
         UNION ALL
-        SELECT p.citizen_id, p.hold_id, NULL::uuid, 'a held part without its lot'
-        FROM ledger_hold_lots p
-        LEFT JOIN ledger_lots l ON l.citizen_id = p.citizen_id AND l.lot_id = p.lot_id
-        WHERE l.lot_id IS NULL
-        ORDER BY 1, 2
+        SELECT e.citizen_id, e.transfer_id, e.account_id, 'points fell below zero'
+        FROM ledger_entries e
+        JOIN ledger_accounts a ON a.citizen_id = e.citizen_id AND a.account_id = e.account_id
+        WHERE e.balance_after_units < 0 AND a.asset = 'points'
         """,
     ),
     Check(
@@ -331,8 +331,8 @@ CHECKS: tuple[Check, ...] = (
         "I10",
         """
         SELECT NULL::uuid AS citizen_id, NULL::uuid AS transfer_id, NULL::uuid AS account_id,
-            format('%s: the programme''s side is %s, the citizens hold %s',
-                a.asset, p.units, a.units) AS message
+            a.asset || ': the programme''s side is ' || coalesce(p.units, 0)
+                || ', the citizens hold ' || a.units AS message
         FROM (SELECT asset, sum(balance_units) AS units FROM ledger_accounts GROUP BY asset) AS a
         LEFT JOIN (
             SELECT t.asset, sum(e.amount_units) AS units
@@ -347,12 +347,14 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "I7",
         """
-        SELECT h.citizen_id, e.transfer_id, h.account_id,
-            'an anchored head is not in the chain any more' AS message
+        SELECT h.citizen_id, e.transfer_id, h.account_id, CASE
+            WHEN a.anchor_id IS NULL THEN 'an anchored head without its anchor'
+            ELSE 'an anchored head is not in the chain any more' END AS message
         FROM ledger_anchored_heads h
+        LEFT JOIN ledger_anchors a ON a.anchor_id = h.anchor_id
         LEFT JOIN ledger_entries e ON e.citizen_id = h.citizen_id
             AND e.account_id = h.account_id AND e.account_version = h.account_version
-        WHERE e.hash IS DISTINCT FROM h.head_hash
+        WHERE e.hash IS DISTINCT FROM h.head_hash OR a.anchor_id IS NULL
         ORDER BY h.citizen_id, h.account_id, h.account_version
         """,
     ),
@@ -360,7 +362,7 @@ CHECKS: tuple[Check, ...] = (
         "I7",
         """
         SELECT NULL::uuid AS citizen_id, NULL::uuid AS transfer_id, NULL::uuid AS account_id,
-            format('the anchor of %s does not match its heads', c.anchored_on) AS message
+            'the anchor of ' || c.anchored_on || ' does not match its heads' AS message
         FROM (
             SELECT a.*, lag(a.digest) OVER (ORDER BY a.anchored_on) AS before_digest
             FROM ledger_anchors a
@@ -376,7 +378,7 @@ CHECKS: tuple[Check, ...] = (
         "I8",
         """
         SELECT NULL::uuid AS citizen_id, NULL::uuid AS transfer_id, NULL::uuid AS account_id,
-            format('%s may %s %s', r.rolname, p.privilege, c.relname) AS message
+            r.rolname || ' may ' || p.privilege || ' ' || c.relname AS message
         FROM pg_class c
         CROSS JOIN (VALUES ('card_web'), ('card_job'), ('card_report')) AS r (rolname)
         CROSS JOIN (VALUES ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (privilege)

@@ -1,0 +1,92 @@
+"""Nobody writes the ledger but its functions, and not even they change what was written."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from app.kernel.scale import TableKind
+from app.ledger.models import TABLE_KINDS
+from demo.servers import Database
+from tests.conftest import ROOT
+
+MIGRATION = ROOT / "migrations" / "versions" / "0004_ledger.py"
+WRITES = ("INSERT INTO {} DEFAULT VALUES", "UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}")
+IMMUTABLE = (
+    "ledger_transfers",
+    "ledger_entries",
+    "ledger_lot_movements",
+    "ledger_hold_lots",
+    "ledger_anchors",
+    "ledger_anchored_heads",
+)
+FIRST_COLUMN = {
+    name: "anchor_id" if kind is TableKind.LOCAL else "citizen_id"
+    for name, kind in TABLE_KINDS.items()
+}
+
+
+def attempt(made: Database, role: str, table: str, write: str) -> None:
+    column = FIRST_COLUMN[table]
+    with psycopg.connect(made.url(role), autocommit=True) as connection:
+        connection.execute(write.format(table, column, column).encode())
+
+
+@pytest.mark.parametrize("role", ["card_web", "card_job", "card_report"])
+@pytest.mark.parametrize("table", TABLE_KINDS)
+def test_no_role_of_the_application_writes(
+    app: Flask, test_database: Database, role: str, table: str
+) -> None:
+    for write in WRITES:
+        with pytest.raises(
+            (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
+        ):
+            attempt(test_database, role, table, write)
+
+
+@pytest.mark.parametrize("table", IMMUTABLE)
+def test_not_even_the_owner_changes_what_was_written(
+    app: Flask, test_database: Database, table: str
+) -> None:
+    for write in WRITES[1:]:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            attempt(test_database, "card_migrate", table, write)
+
+
+def test_only_published_functions_can_be_called(
+    admin: psycopg.Connection[Any], test_database: Database
+) -> None:
+    rows = admin.execute(
+        "SELECT p.proname, p.prosecdef, has_function_privilege('card_web', p.oid, 'EXECUTE'),"
+        "  p.provolatile, coalesce(p.proconfig, '{}')"
+        " FROM pg_proc p WHERE starts_with(p.proname, 'ledger_')"
+    ).fetchall()
+    writers = {name for name, definer, _, volatility, _ in rows if definer and volatility == "v"}
+    assert writers == {
+        "ledger_grant", "ledger_spend", "ledger_hold", "ledger_hold_fen", "ledger_post_hold",
+        "ledger_void_hold", "ledger_expire_hold", "ledger_reverse", "ledger_expire_lots",
+        "ledger_sweep_hold", "ledger_transfer", "ledger_set_credit_line", "ledger_anchor_heads",
+    }
+    for name, definer, callable_by_web, volatility, configuration in rows:
+        if definer:
+            assert configuration == ["search_path=public, pg_temp"], name
+        elif volatility == "v":
+            assert not callable_by_web, name
+
+
+def test_amounts_are_integers_everywhere(
+    admin: psycopg.Connection[Any], test_database: Database
+) -> None:
+    inexact = admin.execute(
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE starts_with(table_name, 'ledger_')"
+        " AND data_type IN ('real', 'double precision', 'numeric', 'money')"
+    ).fetchall()
+    assert inexact == []
+    sources = [MIGRATION, *Path(ROOT / "app" / "ledger").glob("*.py")]
+    for source in sources:
+        found = re.findall(r"\b(float|numeric|Decimal|double precision)\b", source.read_text())
+        assert found == [], source
