@@ -55,8 +55,8 @@ def show_score() -> dict[str, Any]:
 
 @blueprint.route("/me/score/explanation", methods=["GET"])
 @allow(Role.CITIZEN)
-@blueprint.arguments(schemas.ExplanationQuery, location="query")
-@blueprint.response(200, schemas.Explanation)
+@blueprint.arguments(schemas.ScoreExplanationQuery, location="query")
+@blueprint.response(200, schemas.ScoreExplanation)
 def explain_score(query: dict[str, date | None]) -> dict[str, Any]:
     """The citizen's own score of a day, line by line."""
     return _score(
@@ -68,7 +68,7 @@ def explain_score(query: dict[str, date | None]) -> dict[str, Any]:
 
 @blueprint.route("/schemes/current", methods=["GET"])
 @public
-@blueprint.response(200, schemas.Scheme)
+@blueprint.response(200, schemas.PublishedScheme)
 def show_scheme() -> dict[str, Any]:
     """The published rules that apply now."""
     return _scheme(operations.open_current_scheme())

@@ -43,7 +43,7 @@ class IndicatorScore(ApiSchema):
     )
 
 
-class NextTier(ApiSchema):
+class NextScoreTier(ApiSchema):
     """How far the next tier is."""
 
     code = fields.String(required=True)
@@ -57,13 +57,13 @@ class Score(ApiSchema):
     total = fields.Integer(required=True)
     total_cap = fields.Integer(required=True)
     tier = fields.String(required=True, allow_none=True)
-    next_tier = fields.Nested(NextTier, required=True, allow_none=True)
+    next_tier = fields.Nested(NextScoreTier, required=True, allow_none=True)
     scheme = fields.Nested(SchemeName, required=True)
     dimensions = fields.List(fields.Nested(DimensionScore), required=True)
     indicators = fields.List(fields.Nested(IndicatorScore), required=True)
 
 
-class Line(ApiSchema):
+class ScoreLine(ApiSchema):
     """One record beside one indicator.
 
     The exact values of an indicator's lines add up to its exact value.  `not_counted` is `older`,
@@ -87,22 +87,22 @@ class ExplainedIndicator(IndicatorScore):
 
     rule = fields.String(required=True)
     unit = fields.String(required=True, allow_none=True)
-    lines = fields.List(fields.Nested(Line), required=True)
+    lines = fields.List(fields.Nested(ScoreLine), required=True)
 
 
-class Explanation(Score):
+class ScoreExplanation(Score):
     """A result with every line that led to it."""
 
     indicators = fields.List(fields.Nested(ExplainedIndicator), required=True)
 
 
-class ExplanationQuery(ApiSchema):
+class ScoreExplanationQuery(ApiSchema):
     """Which day; without it, now."""
 
     on = fields.Date(load_default=None)
 
 
-class Tier(ApiSchema):
+class SchemeTier(ApiSchema):
     """A tier."""
 
     code = fields.String(required=True)
@@ -110,7 +110,7 @@ class Tier(ApiSchema):
     illustrative = fields.List(fields.String(), required=True)
 
 
-class Dimension(ApiSchema):
+class SchemeDimension(ApiSchema):
     """A dimension."""
 
     code = fields.String(required=True)
@@ -118,7 +118,7 @@ class Dimension(ApiSchema):
     cap = fields.Integer(required=True)
 
 
-class Indicator(ApiSchema):
+class SchemeIndicator(ApiSchema):
     """An indicator's rule."""
 
     code = fields.String(required=True)
@@ -153,14 +153,14 @@ class PointsRules(ApiSchema):
     illustrative = fields.List(fields.String(), required=True)
 
 
-class Scheme(SchemeName):
+class PublishedScheme(SchemeName):
     """The published rules, whole; `document` is the text that the hash is of."""
 
     effective_on = fields.Date(required=True)
     total_cap = fields.Integer(required=True)
     legal_basis = fields.String(required=True)
-    tiers = fields.List(fields.Nested(Tier), required=True)
-    dimensions = fields.List(fields.Nested(Dimension), required=True)
-    indicators = fields.List(fields.Nested(Indicator), required=True)
+    tiers = fields.List(fields.Nested(SchemeTier), required=True)
+    dimensions = fields.List(fields.Nested(SchemeDimension), required=True)
+    indicators = fields.List(fields.Nested(SchemeIndicator), required=True)
     points = fields.Nested(PointsRules, required=True)
     document = fields.String(required=True)
