@@ -16,6 +16,7 @@ from app.kernel import jobs
 from app.kernel.database import db
 from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
+from app.ledger import routes as ledger_routes
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
@@ -63,6 +64,7 @@ def _register_routes(app: Flask) -> None:
     for blueprint in (health.blueprint, metrics.blueprint, docs.blueprint):
         api.register_blueprint(blueprint)
     api.register_blueprint(members_routes.blueprint)
+    api.register_blueprint(ledger_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(scoring_routes.blueprint)
     api.register_blueprint(merchants_routes.blueprint)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from app.kernel.database import reading
+from app.kernel.database import hot_call, reading
 from app.ledger.proof import Finding, find_faults
 
 __all__ = ["Finding", "verify"]
@@ -141,6 +141,13 @@ _SHORTFALL_ON_DAY = f"""
 """
 
 
+_BALANCE_OF_SESSION = """
+    SELECT citizen_session_is_live(%(citizen)s, %(session)s) AS is_live,
+        b.balance AS balance_points, b.held AS held_points, b.available AS available_points
+    FROM ledger_balance(%(citizen)s, %(citizen)s) b
+"""
+
+
 def balance(*, citizen_id: UUID, subject_id: UUID | None = None) -> Balance:
     """The points of a subject now; zeros when it has no account yet."""
     with reading() as session:
@@ -149,6 +156,14 @@ def balance(*, citizen_id: UUID, subject_id: UUID | None = None) -> Balance:
             {"citizen": citizen_id, "subject": subject_id or citizen_id},
         ).one()
     return Balance(row.balance, row.held, row.available)
+
+
+def balance_of_session(*, citizen_id: UUID, session_id: UUID) -> dict[str, int] | None:
+    """A citizen's own balance in one round trip, as the answer's members; None: session ended."""
+    row = hot_call(_BALANCE_OF_SESSION, {"citizen": citizen_id, "session": session_id})
+    if row is None or not row.pop("is_live"):
+        return None
+    return row
 
 
 def guarantee_balance(
