@@ -1,0 +1,49 @@
+"""Many guesses at once are counted as many, and one TOTP code signs in once."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import psycopg
+from flask import Flask
+
+from tests.members.api import make_staff, sign_in_staff
+from tests.races.threads import at_once, changed_function
+
+RACERS = 12
+WITHOUT_LOCK = {
+    "PERFORM pg_advisory_xact_lock(hashtextextended('account' || encode(account, 'hex'), 0));": "",
+    "PERFORM pg_advisory_xact_lock(hashtextextended('client' || encode(client, 'hex'), 0));": "",
+    "    IF pause > interval '0' THEN": "    PERFORM pg_sleep(0.5); IF pause > interval '0' THEN",
+}
+
+
+def guess(app: Flask) -> list[int]:
+    account = make_staff(app)
+    answers = at_once(
+        [partial(sign_in_staff, app.test_client(), account, password="wrong")] * RACERS
+    )
+    return [answer.status_code for answer in answers]
+
+
+def test_guesses_at_once_are_all_counted(committing_app: Flask) -> None:
+    statuses = guess(committing_app)
+    assert statuses.count(401) == 5
+    assert statuses.count(429) == RACERS - 5
+
+
+def test_without_the_lock_more_guesses_pass(
+    committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    with changed_function(admin, "sign_in_attempt(uuid, bytea, bytea)", WITHOUT_LOCK):
+        assert guess(committing_app).count(401) > 5
+
+
+def test_one_code_signs_in_once(committing_app: Flask) -> None:
+    account = make_staff(committing_app)
+    code = account.code()
+    answers = at_once(
+        [partial(sign_in_staff, committing_app.test_client(), account, code=code)] * 4
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]

@@ -1,0 +1,124 @@
+"""One person who joins several times at once is one citizen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import psycopg
+from flask import Flask
+
+from app.kernel.database import transaction
+from app.members import operations
+from tests.members.api import Person, join_body, keys_of, made_up_person
+from tests.members.people import made_up_member
+from tests.races.threads import at_once
+from wechat_integration.sandbox.control import SandboxControl
+
+RACERS = 4
+
+
+@contextmanager
+def slow_lookup(admin: psycopg.Connection[Any]) -> Iterator[None]:
+    """Everybody has looked before anybody claims."""
+    admin.execute(
+        "CREATE FUNCTION race_pause() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END $$;"
+        "GRANT EXECUTE ON FUNCTION race_pause() TO card_web;"
+        "CREATE TRIGGER race_pause BEFORE INSERT ON citizen_lookup"
+        " FOR EACH ROW EXECUTE FUNCTION race_pause()"
+    )
+    try:
+        yield
+    finally:
+        admin.execute("DROP TRIGGER race_pause ON citizen_lookup; DROP FUNCTION race_pause()")
+
+
+@contextmanager
+def without_the_key(admin: psycopg.Connection[Any]) -> Iterator[None]:
+    """The primary key of the lookup table is what makes one person one citizen."""
+    admin.execute("ALTER TABLE citizen_lookup DROP CONSTRAINT pk_citizen_lookup")
+    try:
+        yield
+    finally:
+        admin.execute(
+            "TRUNCATE citizen_lookup; ALTER TABLE citizen_lookup"
+            " ADD CONSTRAINT pk_citizen_lookup PRIMARY KEY (blind_index, purpose)"
+        )
+
+
+def citizens(admin: psycopg.Connection[Any]) -> int:
+    row = admin.execute("SELECT count(*) FROM citizens").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def race(app: Flask, sandbox: SandboxControl, people: list[Person]) -> list[Any]:
+    client = app.test_client()
+    bodies = [join_body(client, sandbox, person) for person in people]
+    return at_once(
+        [partial(app.test_client().post, "/api/v1/join", json=body) for body in bodies]
+    )
+
+
+def test_one_phone_joins_at_once(
+    committing_app: Flask, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    person = made_up_person(sandbox)
+    with slow_lookup(admin):
+        answers = race(committing_app, sandbox, [person] * RACERS)
+    assert [answer.status_code for answer in answers] == [201] * RACERS
+    assert citizens(admin) == 1
+
+
+def test_two_wechat_accounts_claim_one_person(
+    committing_app: Flask, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    one = made_up_person(sandbox)
+    others = [
+        made_up_person(sandbox, name=one.name, id_number=one.id_number) for _ in range(RACERS - 1)
+    ]
+    with slow_lookup(admin):
+        answers = race(committing_app, sandbox, [one, *others])
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * (RACERS - 1)
+    assert citizens(admin) == 1
+
+
+def test_one_wechat_account_claims_two_people(
+    committing_app: Flask, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    one = made_up_person(sandbox)
+    other = made_up_person(sandbox, openid=one.openid)
+    with slow_lookup(admin):
+        answers = race(committing_app, sandbox, [one, other])
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert citizens(admin) == 1
+
+
+def test_without_the_key_one_person_becomes_several_citizens(
+    committing_app: Flask, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    one = made_up_person(sandbox)
+    other = made_up_person(sandbox, name=one.name, id_number=one.id_number)
+    with without_the_key(admin), slow_lookup(admin):
+        race(committing_app, sandbox, [one, other])
+        assert citizens(admin) > 1
+
+
+def test_two_registers_at_once_make_each_person_once(
+    committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    people = [made_up_member() for _ in range(200)]
+
+    def register(order: int) -> set[Any]:
+        with committing_app.app_context(), transaction():
+            found = operations.register_members(
+                keys=keys_of(committing_app), people=people[::order]
+            )
+        return {one.citizen_id for one in found}
+
+    first, second = at_once([partial(register, 1), partial(register, -1)])
+    assert first == second
+    assert citizens(admin) == len(people)
