@@ -37,6 +37,6 @@ def list_lots() -> dict[str, Any]:
 @allow(Role.CITIZEN)
 @blueprint.arguments(schemas.EntriesQuery, location="query")
 @blueprint.response(200, schemas.Entries)
-def list_entries(page: dict[str, int | None]) -> dict[str, Any]:
+def list_entries(page: dict[str, Any]) -> dict[str, Any]:
     """The caller's account, newest entries first."""
     return {"entries": queries.entries(citizen_id=caller().subject_id, **page)}
