@@ -10,7 +10,6 @@ from app.benefits.schemas import BENEFIT_CODE
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
-
 MOMENT: Final = {"format": "date-time"}  # written by the SQL function
 
 
