@@ -182,7 +182,8 @@ def _decoded_lines(file: IO[bytes], encoding: str) -> Iterator[str]:
                 raise csv.Error("NUL is no text")
             yield line
     finally:
-        text.detach()
+        if not file.closed:
+            text.detach()  # the file belongs to the caller
 
 
 def _xlsx_rows(file: IO[bytes]) -> Iterator[list[str]]:

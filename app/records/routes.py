@@ -88,7 +88,7 @@ def reopen_day(body: dict[str, Any]) -> None:
     operations.reopen_day(staff_id=caller().subject_id, **body)
 
 
-@blueprint.route("/catalogue", methods=["GET"])
+@blueprint.route("/information-catalogue", methods=["GET"])
 @public
 @blueprint.response(200, schemas.PublishedCatalogue)
 def show_catalogue() -> dict[str, Any]:
