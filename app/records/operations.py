@@ -249,7 +249,7 @@ def open_refusals(
 def clean_file_name(name: str) -> str:
     """A file's name without folders, strange signs, long numbers, or words never to be kept."""
     last = re.split(r"[/\\]", name)[-1]
-    clean = _STRANGE.sub("_", _LONG_NUMBER.sub("…", last))[-FILE_NAME_MAX_CHARS:]
+    clean = _STRANGE.sub("_", _LONG_NUMBER.sub("_", last))[-FILE_NAME_MAX_CHARS:]
     folded = compact(clean).upper()
     catalogue = load_catalogue()
     words = (*catalogue.forbidden_content_words, *catalogue.forbidden_header_words)
