@@ -5,13 +5,18 @@ makes the second wait.  `lock_timeout` keeps a migration from queueing behind a 
 stopping all traffic behind itself.
 """
 
+import importlib
 import os
+from pathlib import Path
 
 from alembic import context
 from flask import current_app
 from sqlalchemy import create_engine, pool, text
 
 ADVISORY_LOCK = 7_305_190_417  # any constant that nobody else uses
+
+for models in sorted((Path(__file__).parent.parent / "app").glob("*/models.py")):
+    importlib.import_module(f"app.{models.parent.name}.models")
 
 config = context.config
 database = current_app.extensions["migrate"].db

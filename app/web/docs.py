@@ -67,17 +67,17 @@ def show_viewer() -> Response:
     )
 
 
-@blueprint.route("/docs/<name>")
+@blueprint.route("/docs/<file>")
 @public
 @blueprint.response(200, content_type="application/octet-stream", description="A file.")
-def read_viewer_file(*, name: str) -> Response:
+def read_viewer_file(*, file: str) -> Response:
     """A file of the viewer."""
-    if name == "start.js":
+    if file == "start.js":
         return Response(_START, content_type="text/javascript")
-    if name not in _VIEWER_FILES:
+    if file not in _VIEWER_FILES:
         raise NotFound
-    body = _VIEWER.joinpath(name).read_bytes()
-    return Response(body, content_type=_VIEWER_FILES[name], headers=_CACHED)
+    body = _VIEWER.joinpath(file).read_bytes()
+    return Response(body, content_type=_VIEWER_FILES[file], headers=_CACHED)
 
 
 @blueprint.route("/problems/<code>")

@@ -95,6 +95,7 @@ def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
     A route that takes files raises its own limit (`takes_files`).  Without
     trusted proxies, forwarding headers are not believed.
     """
+    app.debug = False  # whatever FLASK_DEBUG says
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = JSON_BODY_MAX_BYTES
     app.before_request(_begin)

@@ -104,7 +104,7 @@ def downgrade() -> None:
     DROP FUNCTION outbox_put(uuid, uuid, text, jsonb);
     DROP TABLE outbox;
     DROP TABLE procrastinate_periodic_defers, procrastinate_events, procrastinate_jobs,
-        procrastinate_workers;
+        procrastinate_workers CASCADE;
     DO $$
     DECLARE each_function regprocedure;
     BEGIN

@@ -1,0 +1,106 @@
+"""Write what the house tests compare: `make snapshots`, then read the difference before committing.
+
+The migration head, the grants of the database roles, and a line in the access matrix for each new
+route, whose object rule a person must then write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic.script import ScriptDirectory
+
+from app.config import Settings
+from app.factory import MIGRATION_HEAD, create_app
+from app.kernel.keys import new_key_document
+from demo.servers import Database, Postgres
+from tests.conftest import ROOT, environment, migrate
+from tests.house.routes import UNDECIDED, Route, routes_of
+
+GRANTS_FILE = Path(__file__).parent / "grants.txt"
+MATRIX_FILE = Path(__file__).parent / "access_matrix.toml"
+
+GRANTS = """
+    WITH roles AS (SELECT unnest(ARRAY['card_web', 'card_job', 'card_report']) AS role),
+    tables AS (SELECT oid, relname, relkind FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S'))
+    SELECT role || ' table ' || relname || ': ' || string_agg(privilege, ' ' ORDER BY privilege)
+    FROM roles, tables, unnest(CASE relkind WHEN 'S' THEN ARRAY['USAGE', 'UPDATE']
+        ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']
+        END) AS privilege
+    WHERE CASE relkind WHEN 'S' THEN has_sequence_privilege(role, oid, privilege)
+        ELSE has_table_privilege(role, oid, privilege) END
+    GROUP BY role, relname
+    UNION ALL
+    SELECT role || ' columns ' || relname || ': ' || string_agg(
+        privilege || '(' || attname || ')', ' ' ORDER BY privilege, attname)
+    FROM roles, tables JOIN pg_attribute ON attrelid = tables.oid AND attnum > 0
+        AND NOT attisdropped, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
+    WHERE relkind <> 'S' AND has_column_privilege(role, tables.oid, attnum, privilege)
+        AND NOT has_table_privilege(role, tables.oid, privilege)
+    GROUP BY role, relname
+    UNION ALL
+    SELECT role || ' function ' || p.oid::regprocedure
+    FROM roles, pg_proc AS p
+    WHERE pronamespace = 'public'::regnamespace AND has_function_privilege(role, p.oid, 'EXECUTE')
+    ORDER BY 1
+"""
+
+
+def grants_of(made: Database) -> list[str]:
+    """What each role may do, one thing a line."""
+    with psycopg.connect(made.admin_url) as connection:
+        return sorted(row[0] for row in connection.execute(GRANTS).fetchall())
+
+
+def matrix() -> list[Route]:
+    """The routes of the access matrix."""
+    document: dict[str, Any] = tomllib.loads(MATRIX_FILE.read_text(encoding="utf-8"))
+    return [Route.from_document(entry) for entry in document.get("route", [])]
+
+
+def write_matrix(routes: list[Route]) -> None:
+    """Write the matrix: what is known of objects stays, what is gone goes."""
+    known = {route.key: route.objects for route in matrix()} if MATRIX_FILE.exists() else {}
+    lines = [
+        "# Who may call what, and which objects of a kind the caller may reach.",
+        "# `make snapshots` adds new routes; write their `objects` by hand.",
+    ]
+    for route in sorted(routes):
+        roles = ", ".join(f'"{role}"' for role in route.roles)
+        lines += [
+            "",
+            "[[route]]",
+            f'rule = "{route.rule}"',
+            f'method = "{route.method}"',
+            f"roles = [{roles}]",
+            f"objects = {json.dumps(known.get(route.key, UNDECIDED), ensure_ascii=False)}",
+        ]
+    MATRIX_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Write all snapshots."""
+    (head,) = ScriptDirectory(str(ROOT / "migrations")).get_heads()
+    MIGRATION_HEAD.write_text(f"{head}\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="card-snapshots-") as directory:
+        admin_url = os.environ.get("DATABASE_URL")
+        place = None if admin_url else Path(directory) / "pg"
+        postgres = Postgres(directory=place, admin_url=admin_url)
+        keys_file = Path(directory) / "keys.json"
+        keys_file.write_text(json.dumps(new_key_document()), encoding="utf-8")
+        made = postgres.create_database("card_snapshots")
+        migrate(made, keys_file)
+        GRANTS_FILE.write_text("\n".join(grants_of(made)) + "\n", encoding="utf-8")
+        write_matrix(routes_of(create_app(Settings.from_environ(environment(made, keys_file)))))
+        postgres.stop()
+
+
+if __name__ == "__main__":
+    main()
