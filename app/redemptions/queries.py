@@ -12,6 +12,7 @@ from sqlalchemy import Select, and_, func, select, text
 
 from app.kernel.database import hot_call, reading, transaction_required
 from app.redemptions.models import Annulment, Redemption, Voucher, VoucherEnding
+from app.redemptions.proof import Finding, find_faults
 
 REDEEM: Final = """
 SELECT r.refusal_code, r.details, r.answer, r.replayed FROM redemption_redeem(
@@ -175,6 +176,15 @@ def list_shop_redemptions_of_today(
             )
             for row, annulled_at in session.execute(query)
         ]
+
+
+def verify() -> list[Finding]:
+    """Every disagreement between vouchers, redemptions and the ledger; empty when there is none.
+
+    Checks I5, I9 and I10 in SQL, see `app.redemptions.proof`.
+    """
+    with reading() as session:
+        return find_faults(session)
 
 
 def _vouchers(citizen_id: UUID) -> Select[Voucher, str, datetime, UUID]:

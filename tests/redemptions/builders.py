@@ -152,7 +152,8 @@ def make_clerk(
     """A clerk in a shop of a new merchant (or the given one) that takes these benefits."""
     with app.app_context():
         merchant = merchant_id or make_merchant(app)
-        shop = merchants.open_shop(shop_id=new_id(), merchant_id=merchant, name=f"店{next(_serial)}")
+        name = f"门店{next(_serial)}"
+        shop = merchants.open_shop(shop_id=new_id(), merchant_id=merchant, name=name)
         staff_id, opened = make_staff(app, Role.CLERK)
         merchants.assign_staff(
             staff_id=staff_id, merchant_id=merchant, shop_id=shop.shop_id, role="clerk"
