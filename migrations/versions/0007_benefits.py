@@ -131,13 +131,18 @@ CREATE FUNCTION benefit_take_stock(wanted_code text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE chosen bigint;
 BEGIN
+    SELECT s.bucket INTO chosen FROM benefit_stock s
+    WHERE s.benefit_code = wanted_code AND s.left_count > 0
+    ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        UPDATE benefit_stock s SET left_count = s.left_count - 1
+        WHERE s.benefit_code = wanted_code AND s.bucket = chosen;
+        RETURN true;
+    END IF;
+    -- All that is left is held by others, who may give up: wait for each in turn.
     FOR chosen IN
-        (SELECT s.bucket FROM benefit_stock s
-         WHERE s.benefit_code = wanted_code AND s.left_count > 0
-         ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED)
-        UNION ALL
-        (SELECT s.bucket FROM benefit_stock s
-         WHERE s.benefit_code = wanted_code AND s.left_count > 0 ORDER BY s.bucket)
+        SELECT s.bucket FROM benefit_stock s
+        WHERE s.benefit_code = wanted_code AND s.left_count > 0 ORDER BY s.bucket
     LOOP
         UPDATE benefit_stock s SET left_count = s.left_count - 1
         WHERE s.benefit_code = wanted_code AND s.bucket = chosen AND s.left_count > 0;
