@@ -73,7 +73,7 @@ class Api:
                 f"{response.status_code} instead of {expect}: {response.text[:500]}"
             )
             raise UnexpectedAnswerError(message)
-        is_json = "json" in response.headers.get("Content-Type", "")
+        is_json = response.content and "json" in response.headers.get("Content-Type", "")
         return Answer(response.status_code, response.json() if is_json else None, response.content)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -171,7 +172,7 @@ def claim_ticket(scene: Scene, citizen: Api) -> str:
     tell_points(citizen, LIN_XIAOYU.name)
     voucher_id = str(new_id())
     claim = {"voucher_id": voucher_id, "benefit_code": "cinema"}
-    voucher = citizen.post("/me/vouchers", claim, expect=201)
+    voucher = citizen.post("/me/vouchers", claim)
     tell(f"claimed: {voucher['price_points']} points are held until {voucher['expires_at']}")
     tell_points(citizen, LIN_XIAOYU.name)
     text: str = citizen.get(f"/me/vouchers/{voucher_id}/code")["code"]
@@ -179,7 +180,7 @@ def claim_ticket(scene: Scene, citizen: Api) -> str:
     path = scene.pictures / "cinema-ticket.png"
     path.write_bytes(png)
     show(qr_terminal(text))
-    tell(f"saved as {path}; a scanner reads: {read_picture(png)[:24]}…")
+    tell(f"saved as {os.path.relpath(path)}; a scanner reads: {read_picture(png)[:24]}…")
     return read_picture(png)
 
 
@@ -194,7 +195,7 @@ def read_picture(png: bytes) -> str:
 def redeem_once(cinema: Shop, code: str) -> None:
     """Preview, redeem, ask again with the same id, scan again with another."""
     preview = cinema.clerk.post("/redemptions/preview", {"shop_id": cinema.shop_id, "code": code})
-    tell(f"preview: {preview}")
+    tell(f"preview: {preview['benefit_code']} {preview['value']}, {preview['price_points']} points")
     body = {"redemption_id": str(new_id()), "shop_id": cinema.shop_id, "code": code}
     first = cinema.clerk.send("/redemptions", body)
     tell(f"redeemed: {first.document['benefit_code']} at {first.document['redeemed_at']}")
@@ -228,7 +229,7 @@ def tell_message(scene: Scene) -> None:
     while not scene.wechat.sent_messages() and now() < deadline:
         time.sleep(0.2)
     for message in scene.wechat.sent_messages():
-        tell(f"WeChat message: {message}")
+        tell(f"the worker sent a WeChat message: {message.data}")
 
 
 def present_pass_code(library: Shop, citizen: Api, name: str) -> None:

@@ -1,0 +1,30 @@
+"""`python -m bench`: one JSON line per figure.
+
+Rates and CPU times of the hot paths beside the floors of the same run.  Cases are interleaved and
+repeated; a round in which one worker got nearly all the work is dropped; medians are quoted.  Rates
+move with the machine, ratios and CPU time per request much less.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from bench.hot_paths import measure_hot_paths
+from bench.pictures import measure_pictures
+from bench.stage import stage
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    with tempfile.TemporaryDirectory(prefix="card-bench-") as directory:
+        with stage(Path(directory)) as ready:
+            figures = measure_hot_paths(ready)
+        figures += measure_pictures()
+    for figure in figures:
+        print(json.dumps(figure, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()
