@@ -10,14 +10,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from werkzeug.test import TestResponse
 
 from app.kernel.database import reading
 from app.kernel.ids import new_id
 from app.ledger import queries as ledger
 from app.redemptions import codes
-from tests.ledger.checks import assert_ledger_balances
 from tests.ledger.people import database_time, wait_until
+from tests.redemptions.answers import outcome
 from tests.redemptions.builders import (
     Citizen,
     Clerk,
@@ -27,6 +26,7 @@ from tests.redemptions.builders import (
     publish_benefit,
     publish_library,
 )
+from tests.redemptions.checks import assert_redemptions_agree
 
 
 @pytest.fixture
@@ -42,16 +42,6 @@ def citizen(app: Flask) -> Citizen:
 @pytest.fixture
 def clerk(app: Flask, cinema: str) -> Clerk:
     return make_clerk(app, takes=(cinema,))
-
-
-def problem(response: TestResponse) -> tuple[int, str]:
-    document = response.get_json()
-    if response.status_code == 200:
-        return 200, ""
-    assert response.content_type == "application/problem+json"
-    assert document["type"] == f"/problems/{document['code']}"
-    assert any("\u4e00" <= character <= "\u9fff" for character in document["advice"])
-    return response.status_code, document["code"]
 
 
 def count(table: str, citizen: Citizen) -> int:
@@ -87,7 +77,7 @@ def test_a_voucher_is_redeemed_once_and_its_points_are_posted(
     posted = ledger.balance(citizen_id=citizen.citizen_id)
     assert (posted.balance_points, posted.held_points) == (40, 0)
     assert count("redemptions", citizen) == waiting_messages() == 1
-    assert_ledger_balances()
+    assert_redemptions_agree()
 
 
 def test_the_same_id_and_body_give_the_byte_equal_answer(
@@ -110,7 +100,7 @@ def test_the_same_id_with_another_body_is_refused(
     code = citizen.voucher_code(client, voucher_id)
     assert clerk.redeem(client, redemption_id, code=code).status_code == 200
     other = citizen.voucher_code(client, citizen.claimed(client, publish_benefit(app)))
-    assert problem(clerk.redeem(client, redemption_id, code=other)) == (422, "id_reused")
+    assert outcome(clerk.redeem(client, redemption_id, code=other)) == (422, "id_reused")
 
 
 def test_another_id_is_told_when_and_where(
@@ -120,7 +110,7 @@ def test_another_id_is_told_when_and_where(
     first = clerk.redeem(client, code=code).get_json()
     other_shop = make_clerk(app, merchant_id=clerk.merchant_id)
     response = other_shop.redeem(client, code=code)
-    assert problem(response) == (409, "already_redeemed")
+    assert outcome(response) == (409, "already_redeemed")
     document = response.get_json()
     assert document["redeemed_at"] == first["redeemed_at"]
     assert document["shop_name"] == first["shop_name"]
@@ -132,7 +122,7 @@ def test_a_refusal_sticks_to_its_id_byte_for_byte(
     redemption_id = new_id()
     code = citizen.pass_code(client)
     first = clerk.redeem(client, redemption_id, code=code)
-    assert problem(first) == (404, "no_voucher")
+    assert outcome(first) == (404, "no_voucher")
     citizen.claimed(client, cinema)
     again = clerk.redeem(client, redemption_id, code=code)
     assert (again.status_code, again.data) == (first.status_code, first.data)
@@ -155,7 +145,7 @@ def test_a_person_with_several_benefits_needs_a_choice(
     citizen.claimed(client, cinema)
     citizen.claimed(client, other)
     response = clerk.redeem(client, code=citizen.pass_code(client))
-    assert problem(response) == (409, "benefit_code_needed")
+    assert outcome(response) == (409, "benefit_code_needed")
     chosen = clerk.redeem(client, code=citizen.pass_code(client), benefit_code=other)
     assert chosen.get_json()["benefit_code"] == other
 
@@ -164,10 +154,10 @@ def test_the_first_presentation_burns_a_pass_code_even_when_it_fails(
     app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
 ) -> None:
     code = citizen.pass_code(client)
-    assert problem(clerk.redeem(client, code=code)) == (404, "no_voucher")
+    assert outcome(clerk.redeem(client, code=code)) == (404, "no_voucher")
     citizen.claimed(client, cinema)
-    assert problem(clerk.redeem(client, code=code)) == (409, "code_burnt")
-    assert problem(clerk.preview(client, code=code)) == (409, "code_burnt")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "code_burnt")
+    assert outcome(clerk.preview(client, code=code)) == (409, "code_burnt")
 
 
 def test_a_preview_burns_the_pass_code_and_gives_a_reference(
@@ -177,11 +167,11 @@ def test_a_preview_burns_the_pass_code_and_gives_a_reference(
     code = citizen.pass_code(client)
     previewed = clerk.preview(client, code=code)
     assert previewed.status_code == 200, previewed.get_json()
-    assert problem(clerk.redeem(client, code=code)) == (409, "code_burnt")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "code_burnt")
     reference = previewed.get_json()["reference"]
     assert clerk.redeem(client, reference=reference).status_code == 200
     response = clerk.redeem(client, reference=reference)
-    assert problem(response) == (409, "already_redeemed")
+    assert outcome(response) == (409, "already_redeemed")
 
 
 def test_a_redeemed_pass_code_tells_when_and_where_the_second_time(
@@ -190,7 +180,7 @@ def test_a_redeemed_pass_code_tells_when_and_where_the_second_time(
     citizen.claimed(client, cinema)
     code = citizen.pass_code(client)
     assert clerk.redeem(client, code=code).status_code == 200
-    assert problem(clerk.redeem(client, code=code)) == (409, "already_redeemed")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "already_redeemed")
 
 
 def test_a_preview_writes_nothing_else(
@@ -216,7 +206,7 @@ def test_a_reference_belongs_to_one_clerk(
     citizen.claimed(client, cinema)
     reference = clerk.preview(client, code=citizen.pass_code(client)).get_json()["reference"]
     colleague = make_clerk(app, merchant_id=clerk.merchant_id)
-    assert problem(colleague.redeem(client, reference=reference)) == (403, "reference_foreign")
+    assert outcome(colleague.redeem(client, reference=reference)) == (403, "reference_foreign")
 
 
 def test_codes_of_another_minute_are_refused(
@@ -227,8 +217,8 @@ def test_codes_of_another_minute_are_refused(
         keys_of(app), citizen_id=citizen.citizen_id, session_id=citizen.session_id,
         issued_at=database_time() - codes.PASS_CODE_LIFE - timedelta(seconds=1),
     )
-    assert problem(clerk.redeem(client, code=old)) == (409, "code_expired")
-    assert problem(clerk.preview(client, code=old)) == (409, "code_burnt")
+    assert outcome(clerk.redeem(client, code=old)) == (409, "code_expired")
+    assert outcome(clerk.preview(client, code=old)) == (409, "code_burnt")
     young = codes.make_pass_code(
         keys_of(app), citizen_id=citizen.citizen_id, session_id=citizen.session_id,
         issued_at=database_time() - codes.PASS_CODE_LIFE + timedelta(seconds=10),
@@ -245,7 +235,7 @@ def test_an_old_reference_is_refused(
         clerk_id=clerk.staff_id, shop_id=clerk.shop_id,
         previewed_at=database_time() - codes.REFERENCE_LIFE,
     )
-    assert problem(clerk.redeem(client, reference=old)) == (409, "code_expired")
+    assert outcome(clerk.redeem(client, reference=old)) == (409, "code_expired")
 
 
 def test_signing_out_ends_the_pass_codes_at_once(
@@ -254,7 +244,7 @@ def test_signing_out_ends_the_pass_codes_at_once(
     citizen.claimed(client, cinema)
     code = citizen.pass_code(client)
     assert client.post("/api/v1/sign-out", headers=citizen.headers).status_code == 204
-    assert problem(clerk.redeem(client, code=code)) == (409, "holder_signed_out")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "holder_signed_out")
     assert client.post("/api/v1/me/pass-code", headers=citizen.headers).status_code == 401
 
 
@@ -263,9 +253,9 @@ def test_a_clerk_who_signed_out_redeems_nothing(
 ) -> None:
     code = citizen.voucher_code(client, citizen.claimed(client, cinema))
     assert client.post("/api/v1/sign-out", headers=clerk.headers).status_code == 204
-    assert problem(clerk.redeem(client, code=code)) == (401, "unauthenticated")
-    assert problem(clerk.preview(client, code=code)) == (401, "unauthenticated")
-    assert problem(clerk.preview(client, code="nonsense")) == (401, "unauthenticated")
+    assert outcome(clerk.redeem(client, code=code)) == (401, "unauthenticated")
+    assert outcome(clerk.preview(client, code=code)) == (401, "unauthenticated")
+    assert outcome(clerk.preview(client, code="nonsense")) == (401, "unauthenticated")
     assert count("redemption_attempts", citizen) == 0
 
 
@@ -274,9 +264,9 @@ def test_another_merchants_voucher_is_refused(
 ) -> None:
     stranger = make_clerk(app)
     code = citizen.voucher_code(client, citizen.claimed(client, cinema))
-    assert problem(stranger.redeem(client, code=code)) == (409, "wrong_merchant")
-    assert problem(stranger.preview(client, code=code)) == (409, "wrong_merchant")
-    assert problem(stranger.redeem(client, code=citizen.pass_code(client))) == (404, "no_voucher")
+    assert outcome(stranger.redeem(client, code=code)) == (409, "wrong_merchant")
+    assert outcome(stranger.preview(client, code=code)) == (409, "wrong_merchant")
+    assert outcome(stranger.redeem(client, code=citizen.pass_code(client))) == (404, "no_voucher")
     assert clerk.redeem(client, code=code).status_code == 200
 
 
@@ -287,7 +277,7 @@ def test_a_shop_of_somebody_else_is_refused(
     other = make_clerk(app, takes=(cinema,))
     body = {"redemption_id": str(new_id()), "shop_id": str(other.shop_id), "code": code}
     response = client.post("/api/v1/redemptions", json=body, headers=clerk.headers)
-    assert problem(response) == (403, "wrong_shop")
+    assert outcome(response) == (403, "wrong_shop")
 
 
 def test_another_benefit_than_asked_for_is_refused(
@@ -295,7 +285,7 @@ def test_another_benefit_than_asked_for_is_refused(
 ) -> None:
     code = citizen.voucher_code(client, citizen.claimed(client, cinema))
     response = clerk.redeem(client, code=code, benefit_code="library")
-    assert problem(response) == (409, "wrong_benefit")
+    assert outcome(response) == (409, "wrong_benefit")
 
 
 def test_outside_its_hours_a_benefit_is_refused(
@@ -304,9 +294,9 @@ def test_outside_its_hours_a_benefit_is_refused(
     closed = publish_benefit(app, weekdays=[])
     clerk = make_clerk(app, takes=(closed,))
     code = citizen.voucher_code(client, citizen.claimed(client, closed))
-    assert problem(clerk.redeem(client, code=code)) == (409, "outside_hours")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "outside_hours")
     person = clerk.redeem(client, code=citizen.pass_code(client))
-    assert problem(person) == (409, "outside_hours")
+    assert outcome(person) == (409, "outside_hours")
 
 
 def test_an_expired_voucher_is_refused_before_any_sweep(
@@ -317,11 +307,11 @@ def test_an_expired_voucher_is_refused_before_any_sweep(
     voucher_id = citizen.claimed(client, short)
     code = citizen.voucher_code(client, voucher_id)
     wait_until(database_time() + timedelta(seconds=1))
-    assert problem(clerk.redeem(client, code=code)) == (409, "voucher_expired")
-    assert problem(clerk.preview(client, code=code)) == (409, "voucher_expired")
-    assert problem(citizen.give_back(client, voucher_id)) == (409, "voucher_expired")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "voucher_expired")
+    assert outcome(clerk.preview(client, code=code)) == (409, "voucher_expired")
+    assert outcome(citizen.give_back(client, voucher_id)) == (409, "voucher_expired")
     person = clerk.redeem(client, code=citizen.pass_code(client))
-    assert problem(person) == (409, "voucher_expired")
+    assert outcome(person) == (409, "voucher_expired")
 
 
 def test_a_voucher_given_back_is_refused_and_its_points_are_free(
@@ -333,7 +323,7 @@ def test_a_voucher_given_back_is_refused_and_its_points_are_free(
     assert response.get_json()["status"] == "given_back"
     assert citizen.give_back(client, voucher_id).data == response.data
     assert ledger.balance(citizen_id=citizen.citizen_id).available_points == 100
-    assert problem(clerk.redeem(client, code=code)) == (409, "voucher_given_back")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "voucher_given_back")
 
 
 def test_a_restricted_card_is_refused(
@@ -346,8 +336,8 @@ def test_a_restricted_card_is_refused(
             {"citizen": citizen.citizen_id},
         )
         session.commit()
-    assert problem(clerk.redeem(client, code=code)) == (409, "card_inactive")
-    assert problem(citizen.claim(client, cinema)) == (409, "card_inactive")
+    assert outcome(clerk.redeem(client, code=code)) == (409, "card_inactive")
+    assert outcome(citizen.claim(client, cinema)) == (409, "card_inactive")
 
 
 def test_the_library_learns_the_value_and_nothing_else(
@@ -386,8 +376,8 @@ def test_unknown_fields_and_two_presentations_do_not_fit(
         {}, {"code": "x", "manual_code": "y"}, {"code": "x", "merchant_id": str(new_id())},
         {"code": 1}, {"code": "x", "benefit_code": "NO"},
     ):  # fmt: skip
-        assert problem(clerk.redeem(client, **presented)) == (422, "invalid_request")
-    assert problem(clerk.preview(client, reference="x")) == (422, "invalid_request")
+        assert outcome(clerk.redeem(client, **presented)) == (422, "invalid_request")
+    assert outcome(clerk.preview(client, reference="x")) == (422, "invalid_request")
 
 
 def test_the_order_is_replay_redeemed_burnt_and_then_the_rest(
@@ -402,12 +392,12 @@ def test_the_order_is_replay_redeemed_burnt_and_then_the_rest(
     client.post("/api/v1/sign-out", headers=citizen.headers)
     replay = clerk.redeem(client, redemption_id, code=code)
     assert replay.data == first.data  # before redeemed, burnt and signed out
-    assert problem(clerk.redeem(client, code=code))[1] == "already_redeemed"  # before burnt
+    assert outcome(clerk.redeem(client, code=code))[1] == "already_redeemed"  # before burnt
     again = make_citizen(app)
     again.claimed(client, closed)
     burnt = again.pass_code(client)
-    assert problem(clerk.redeem(client, code=burnt))[1] == "outside_hours"
-    assert problem(clerk.redeem(client, code=burnt))[1] == "code_burnt"  # before outside_hours
+    assert outcome(clerk.redeem(client, code=burnt))[1] == "outside_hours"
+    assert outcome(clerk.redeem(client, code=burnt))[1] == "code_burnt"  # before outside_hours
 
 
 def test_the_shops_day_names_no_person_and_pages(
@@ -445,7 +435,7 @@ def test_nobody_else_gets_at_a_voucher(
         ("post", "give-back"),
     ):  # fmt: skip
         response = getattr(client, method)(f"{path}/{end}", headers=thief.headers)
-        assert problem(response) == (404, "voucher_unknown")
+        assert outcome(response) == (404, "voucher_unknown")
     listed = client.get("/api/v1/me/vouchers", headers=thief.headers).get_json()
     assert listed == {"vouchers": []}
 

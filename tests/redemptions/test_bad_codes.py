@@ -1,0 +1,146 @@
+"""Typed codes and scans that stand for nobody: counted, kept as hashes, never as texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from app.kernel.database import reading
+from app.kernel.ids import new_id
+from app.redemptions.operations import BAD_SCANS_MAX, BAD_TYPINGS_MAX
+from app.redemptions.vouchers import MANUAL_CODE_TRIES
+from tests.redemptions.answers import outcome
+from tests.redemptions.builders import Citizen, Clerk, make_citizen, make_clerk, publish_benefit
+from tests.redemptions.checks import assert_redemptions_agree
+
+HOSTILE = (
+    "https://evil.example/?a=1", "<img src=x onerror=alert(1)>", "=cmd|' /C calc'!A0",
+    "' OR 1=1 --", "\u202e\u200bIC1P:AAAA", "IC1P:", "\x00", "{{config}}", "A" * 5000,
+)  # fmt: skip
+
+
+@pytest.fixture
+def cinema(app: Flask) -> str:
+    return publish_benefit(app, price_points=60)
+
+
+@pytest.fixture
+def clerk(app: Flask, cinema: str) -> Clerk:
+    return make_clerk(app, takes=(cinema,))
+
+
+@pytest.fixture
+def citizen(app: Flask) -> Citizen:
+    return make_citizen(app, points=100)
+
+
+def scans_of(clerk: Clerk) -> list[Any]:
+    with reading() as session:
+        return list(
+            session.execute(
+                text("SELECT s.* FROM unreadable_scans s WHERE s.clerk_id = :clerk"),
+                {"clerk": clerk.staff_id},
+            )
+        )
+
+
+def test_hostile_texts_are_data(app: Flask, client: FlaskClient, clerk: Clerk) -> None:
+    for hostile in HOSTILE:
+        for response in (
+            clerk.redeem(client, code=hostile), clerk.redeem(client, reference=hostile)
+        ):  # fmt: skip
+            assert outcome(response) == (400, "code_unreadable")
+            assert hostile not in response.text
+    kept = scans_of(clerk)
+    assert len(kept) == 2 * len(HOSTILE)
+    assert {(scan.session_id, scan.shop_id) for scan in kept} == {
+        (clerk.session_id, clerk.shop_id)
+    }
+    assert all(len(scan.code_digest) == 32 for scan in kept)
+
+
+def test_a_tampered_code_is_refused_and_kept(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    code = citizen.voucher_code(client, citizen.claimed(client, cinema))
+    tampered = code[:40] + ("A" if code[40] != "A" else "B") + code[41:]
+    for presented in (tampered, code[:-3], code.lower(), code + "000"):
+        assert outcome(clerk.redeem(client, code=presented)) == (400, "code_unreadable")
+    assert len(scans_of(clerk)) == 4
+    assert clerk.redeem(client, code=code).status_code == 200
+
+
+def test_guessing_is_blocked_and_stops_filling_the_table(
+    app: Flask, client: FlaskClient, clerk: Clerk
+) -> None:
+    for _ in range(BAD_SCANS_MAX):
+        assert outcome(clerk.preview(client, code="guess"))[0] == 400
+    blocked = clerk.preview(client, code="guess")
+    assert outcome(blocked) == (429, "too_many_bad_codes")
+    assert int(blocked.headers["Retry-After"]) > 0
+    assert len(scans_of(clerk)) == BAD_SCANS_MAX
+
+
+def test_a_typed_code_redeems(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    voucher_id = citizen.claimed(client, cinema)
+    typed = citizen.manual_code(client, voucher_id)
+    assert citizen.manual_code(client, voucher_id) == typed
+    previewed = clerk.preview(client, manual_code=typed.lower())
+    assert previewed.get_json()["kind"] == "voucher"
+    redemption_id = new_id()
+    answers = [clerk.redeem(client, redemption_id, manual_code=typed) for _ in range(8)]
+    assert {(answer.status_code, answer.data) for answer in answers} == {(200, answers[0].data)}
+    assert outcome(clerk.redeem(client, manual_code=typed)) == (409, "already_redeemed")
+    assert_redemptions_agree()
+
+
+def test_a_typed_code_dies_after_five_failures_and_the_voucher_lives(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    voucher_id = citizen.claimed(client, cinema)
+    typed = citizen.manual_code(client, voucher_id)
+    stranger = make_clerk(app)
+    for _ in range(MANUAL_CODE_TRIES):
+        refused = stranger.redeem(client, manual_code=typed)
+        assert outcome(refused) == (409, "wrong_merchant")
+    for presenter in (stranger, clerk):
+        dead = presenter.redeem(client, manual_code=typed)
+        assert outcome(dead) == (409, "manual_code_dead")
+    assert outcome(clerk.preview(client, manual_code=typed)) == (409, "manual_code_dead")
+    code = citizen.voucher_code(client, voucher_id)
+    assert clerk.redeem(client, code=code).status_code == 200
+
+
+def test_a_clerk_has_five_wrong_typings(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    typed = citizen.manual_code(client, citizen.claimed(client, cinema))
+    for number in range(BAD_TYPINGS_MAX):
+        wrong = f"AAAA-CCCC-DDD{'ACDEF'[number]}"
+        assert outcome(clerk.redeem(client, manual_code=wrong)) == (404, "manual_code_unknown")
+    blocked = clerk.redeem(client, manual_code=typed)
+    assert outcome(blocked) == (429, "too_many_bad_codes")
+    colleague = make_clerk(app, merchant_id=clerk.merchant_id)
+    assert colleague.redeem(client, manual_code=typed).status_code == 200
+
+
+def test_a_typed_text_of_another_form_is_unreadable(
+    app: Flask, client: FlaskClient, clerk: Clerk
+) -> None:
+    assert outcome(clerk.redeem(client, manual_code="0000-0000-0000")) == (400, "code_unreadable")
+
+
+def test_only_a_clerk_may_present_codes(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    typed = citizen.manual_code(client, citizen.claimed(client, cinema))
+    body = {"shop_id": str(clerk.shop_id), "manual_code": typed}
+    response = client.post("/api/v1/redemptions/preview", json=body, headers=citizen.headers)
+    assert outcome(response) == (403, "not_allowed")
+    assert outcome(client.post("/api/v1/redemptions/preview", json=body))[0] == 401
