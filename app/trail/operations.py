@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,6 +17,7 @@ from app.kernel.ids import new_id
 
 REASON_MIN_CHARS = 5
 REASON_MAX_CHARS = 500
+_LONG_NUMBER = re.compile(r"(?:[0-9][\s-]*){9,}")  # a date passes, a mobile number does not
 
 
 class ReasonNeeded(Invalid):
@@ -23,6 +26,14 @@ class ReasonNeeded(Invalid):
     code: ClassVar[str] = "reason_needed"
     title: ClassVar[str] = "A reason of 5 to 500 characters is needed"
     advice: ClassVar[str] = "请填写查看理由（5 至 500 字），本人可以看到。"
+
+
+class ReasonNamesPerson(Invalid):
+    """A reason is kept in plain text for years: it holds no identity, phone or card number."""
+
+    code: ClassVar[str] = "reason_names_person"
+    title: ClassVar[str] = "The reason holds a long number"
+    advice: ClassVar[str] = "查看理由中请勿填写身份证号、手机号等号码。"
 
 
 @dataclass(frozen=True)
@@ -89,10 +100,12 @@ def record_accesses(
 
 
 def require_reason(reason: str) -> str:
-    """The reason without surrounding blanks; ReasonNeeded when it says too little or too much."""
+    """The reason without surrounding blanks; refused when it says too little or too much."""
     stripped = reason.strip()
     if not REASON_MIN_CHARS <= len(stripped) <= REASON_MAX_CHARS:
         raise ReasonNeeded
+    if _LONG_NUMBER.search(unicodedata.normalize("NFKC", stripped)):
+        raise ReasonNamesPerson
     return stripped
 
 

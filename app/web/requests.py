@@ -27,6 +27,7 @@ JSON_BODY_MAX_BYTES = 1_000_000
 JSON_DEPTH_MAX = 20
 PAGE_MAX_ROWS = 100
 REQUEST_ID_HEADER = "X-Request-Id"
+_NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # an escape, not the six characters
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _UNHEARD_METHODS = frozenset({"TRACE", "TRACK", "CONNECT"})
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
@@ -69,7 +70,14 @@ class OrjsonProvider(JSONProvider):
             raise UnreadableBody from error
         if _depth_exceeds(value, JSON_DEPTH_MAX):
             raise UnreadableBody
+        if _holds_nul(s):  # PostgreSQL keeps no such text
+            raise UnreadableBody
         return value
+
+
+def _holds_nul(text: str | bytes) -> bool:
+    raw = text.encode() if isinstance(text, str) else text
+    return _NUL_ESCAPE.search(raw) is not None
 
 
 def _depth_exceeds(value: object, limit: int) -> bool:
@@ -129,6 +137,8 @@ def _begin() -> None:
     context.request_id.set(known)
     if request.method in _UNHEARD_METHODS:
         raise MethodNotAllowed
+    if "\x00" in request.path or b"%00" in request.query_string:
+        raise UnreadableBody
 
 
 def _finish(response: Response) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -74,7 +75,7 @@ def test_a_message_is_sent_once_however_often_its_job_runs(
 
 @pytest.mark.parametrize(
     ("kind", "takes_effect"),
-    [(k, t) for k in (FaultKind.DOWN, FaultKind.UNAVAILABLE, FaultKind.BUSY) for t in (False, True)],
+    list(itertools.product((FaultKind.DOWN, FaultKind.UNAVAILABLE, FaultKind.BUSY), (False, True))),
 )
 def test_an_outage_means_again_and_one_message(
     committing_app: Flask,
