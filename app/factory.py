@@ -12,16 +12,20 @@ from flask_migrate import Migrate
 from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.config import Settings
-from app.kernel import jobs
+from app.kernel import checks, jobs
 from app.kernel.database import db
 from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
+from app.ledger import operations as ledger
+from app.ledger import queries as ledger_queries
 from app.ledger import routes as ledger_routes
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
 from app.records import routes as records_routes
+from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
+from app.redemptions import vouchers
 from app.scoring import routes as scoring_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
@@ -35,6 +39,9 @@ from app.wechat.gateway import build_gateway
 
 MIGRATION_HEAD = Path(__file__).parent.parent / "migrations" / ".current-head"
 REDIS_CHECK_SECONDS = 0.2
+SWEEP_BATCH = 500
+SWEEPS_MAX = 1_000
+HOLDS_COUNTED_MAX = 1_000
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -79,11 +86,55 @@ def _session_is_live(caller: Caller) -> bool:
     )
 
 
+@jobs.periodic("expire_holds", cron="* * * * * */30")
+def expire_holds() -> None:
+    """End the holds that are due."""
+    _until_done(ledger.expire_due_holds)
+
+
+@jobs.periodic("expire_vouchers", cron="* * * * *")
+def expire_vouchers() -> None:
+    """End the vouchers whose time is over."""
+    _until_done(vouchers.expire_due_vouchers)
+
+
+@jobs.periodic("expire_points", cron="*/10 * * * *")
+def expire_points() -> None:
+    """Write down the points that expired."""
+    _until_done(ledger.expire_due_lots)
+
+
+@jobs.periodic("anchor_heads", cron="10 16 * * *")
+def anchor_heads() -> None:
+    """Commit to the heads of the ledger, ten minutes after midnight in the city."""
+    ledger.anchor_heads()
+
+
+@jobs.periodic("verify", cron="*/10 * * * *")
+def verify() -> None:
+    """Prove the ledger and the redemptions."""
+    checks.record_result(name="ledger", findings=ledger_queries.verify())
+    checks.record_result(name="redemptions", findings=redemptions_queries.verify())
+
+
+def _until_done(sweep: Callable[..., int]) -> None:
+    for _ in range(SWEEPS_MAX):  # what is left comes with the next call
+        if sweep(limit=SWEEP_BATCH) < SWEEP_BATCH:
+            return
+
+
+def _due_holds() -> dict[str, float]:
+    """Gauge: holds that are due and still open, at most a thousand."""
+    return {"holds_overdue": float(len(ledger_queries.due_holds(limit=HOLDS_COUNTED_MAX)))}
+
+
 def _configure_watching(app: Flask, settings: Settings) -> None:
     head = MIGRATION_HEAD.read_text(encoding="utf-8").strip()
     health.configure_health(app, head=head, optional=_helpful_things(settings))
     metrics.configure_metrics(
-        app, token=settings.metrics_token_secret, gauges=(queue_state,)
+        app,
+        token=settings.metrics_token_secret,
+        gauges=(queue_state, checks.check_state, _due_holds),
     )
 
 

@@ -63,6 +63,7 @@ def put(
 
 TABLE_KINDS: dict[str, TableKind] = {
     "outbox": TableKind.CITIZEN,
+    "check_results": TableKind.LOCAL,
     "procrastinate_jobs": TableKind.LOCAL,
     "procrastinate_workers": TableKind.LOCAL,
     "procrastinate_periodic_defers": TableKind.LOCAL,

@@ -1,0 +1,42 @@
+"""The last result of a check is a gauge."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.config import Settings
+from app.factory import create_app, verify
+from app.kernel import checks
+from app.kernel.database import db
+from demo.servers import Database
+from tests.conftest import truncate_all
+
+
+@pytest.fixture
+def job_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
+    changed = dataclasses.replace(settings, database_url=test_database.url("card_job"))
+    app = create_app(changed)
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+    truncate_all(test_database)
+
+
+def test_the_last_result_counts(job_app: Flask) -> None:
+    checks.record_result(name="ledger", findings=["one", "two"])
+    assert checks.check_state()["ledger_findings"] == 2
+    checks.record_result(name="ledger", findings=[])
+    state = checks.check_state()
+    assert state["ledger_findings"] == 0
+    assert 0 <= state["ledger_check_age_seconds"] < 60
+
+
+def test_the_worker_may_prove_everything(job_app: Flask) -> None:
+    verify()
+    state = checks.check_state()
+    assert (state["ledger_findings"], state["redemptions_findings"]) == (0, 0)
