@@ -1,7 +1,7 @@
 """Jobs: what the worker does with outbox messages, and what it does again and again.
 
 Rooms register their functions here (`handler`, `periodic`), so that the kernel knows no room.  The
-jobs are Procrastinate's (ADR 4): at least once, five tries, then the dead letters.  What it leaves
+jobs are Procrastinate's (ADR 6): at least once, five tries, then the dead letters.  What it leaves
 to its users is done by `_sweep`: jobs of dead workers run again, and count as a try, so that a job
 that kills its worker ends among the dead letters too.  A worker that loses the database stops and
 is started again by its supervisor; that makes one well-tested case of many rare ones.
