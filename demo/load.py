@@ -17,8 +17,6 @@ from uuid import UUID
 
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.members.operations import current_texts, publish_text
-from app.members.register import MEMBERSHIP
 from app.records.catalogue import REGISTER
 from app.records.operations import DeliveryRequest, import_register, register_source
 from app.records.queries import DeliveryReport
@@ -85,16 +83,7 @@ def expected_results(folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def prepare_programme() -> None:
-    """Publish what must be there before the first person: the membership consent, the scheme."""
-    if MEMBERSHIP not in current_texts():
-        publish_text(
-            purpose=MEMBERSHIP,
-            receiver="programme",
-            required=True,
-            sensitive=False,
-            title="市民诚信卡用户协议",
-            body="我自愿加入市民诚信卡，同意按公布的规则计算信用分。可随时退出，退出不影响任何基本服务。",
-        )
+    """Publish the scheme; the texts that are consented to come with the migrations."""
     publish_scheme(document=read_scheme_file(SCHEME))
 
 
@@ -142,7 +131,7 @@ def load_deliveries(
 
 
 def load_programme(*, keys: KeyProvider, staff_id: UUID) -> list[LoadedDelivery]:
-    """Everything: texts, scheme, sources, register, deliveries."""
+    """Everything: scheme, sources, register, deliveries."""
     prepare_programme()
     sources = create_sources(keys=keys)
     return list(load_deliveries(keys=keys, staff_id=staff_id, sources=sources))
