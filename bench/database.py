@@ -48,9 +48,10 @@ def measure_redeem_in_database(
         port=port,
         requests=iter([
             request_bytes(
-                method="POST", path="/api/v1/redemptions", token=ready.clerk_token, body=body
+                method="POST", path="/api/v1/redemptions", body=body,
+                token=ready.clerk_tokens[n % len(ready.clerk_tokens)],
             )
-            for body in bodies
+            for n, body in enumerate(bodies)
         ]),
         connections=CLIENTS,
         seconds=60.0,

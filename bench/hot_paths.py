@@ -92,24 +92,25 @@ def _of_citizens(ready: Ready, method: str, path: str) -> Iterator[bytes]:
 
 def _previews(ready: Ready) -> Iterator[bytes]:
     prepared = [
-        _post(ready, "/redemptions/preview", {"shop_id": ready.shop_id, "code": voucher.code})
-        for voucher in ready.vouchers[-500:]  # never redeemed by the cases before
+        _post(ready, n, "/redemptions/preview", {"shop_id": ready.shop_id, "code": voucher.code})
+        for n, voucher in enumerate(ready.vouchers[-500:])  # never redeemed by the cases before
     ]
     return itertools.cycle(prepared)
 
 
 def _redemptions(ready: Ready, vouchers: Iterator[Voucher]) -> Iterator[bytes]:
     return iter([
-        _post(ready, "/redemptions", {
+        _post(ready, n, "/redemptions", {
             "redemption_id": str(new_id()), "shop_id": ready.shop_id, "code": voucher.code,
         })
-        for voucher in vouchers
+        for n, voucher in enumerate(vouchers)
     ])
 
 
-def _post(ready: Ready, path: str, body: dict[str, Any]) -> bytes:
+def _post(ready: Ready, number: int, path: str, body: dict[str, Any]) -> bytes:
+    token = ready.clerk_tokens[number % len(ready.clerk_tokens)]
     return request_bytes(
-        method="POST", path=API + path, token=ready.clerk_token, body=json.dumps(body).encode()
+        method="POST", path=API + path, token=token, body=json.dumps(body).encode()
     )
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -38,7 +39,8 @@ from demo.processes import ROOT
 from demo.servers import free_port
 from demo.supervise import Stack, running_stack
 
-CITIZENS = 500
+CITIZENS = 300
+CLERKS = 64  # each may scan 600 times a minute and process
 VOUCHERS_PER_CITIZEN = 24
 PRICE_POINTS = 10
 BENEFIT = "bench_ticket"
@@ -85,7 +87,7 @@ class Ready:
     floor_token: str
     postmaster_pid: int
     citizen_tokens: list[str] = field(repr=False)
-    clerk_token: str = field(repr=False)
+    clerk_tokens: list[str] = field(repr=False)
     clerk_id: str
     clerk_session_id: str
     shop_id: str
@@ -110,7 +112,7 @@ def _floor() -> Iterator[tuple[int, int, str]]:
     port = free_port()
     command = [
         str(Path(sys.executable).with_name("gunicorn")), "bench.floor:app", "--no-control-socket",
-        "--config", "/dev/null",
+        "--config", "python:bench.floor",
         "--worker-class", "gthread", "--workers", "2", "--threads", "4",
         "--bind", f"127.0.0.1:{port}", "--log-level", "warning",
     ]
@@ -141,7 +143,7 @@ def _fill(
     keys: KeyProvider = app.extensions["card_keys"]
     prepare_programme()
     load_benefits(CATALOGUE)
-    clerk, shop_id = _open_counter()
+    clerks, shop_id = _open_counter()
     tokens, vouchers = [], []
     for number in range(CITIZENS):
         citizen, owned = _make_citizen(keys, number)
@@ -159,35 +161,40 @@ def _fill(
         floor_token=floor_token,
         postmaster_pid=postmaster_pid,
         citizen_tokens=tokens,
-        clerk_token=_token(clerk),
-        clerk_id=str(clerk.subject_id),
-        clerk_session_id=str(clerk.session_id),
+        clerk_tokens=[_token(clerk) for clerk in clerks],
+        clerk_id=str(clerks[0].subject_id),
+        clerk_session_id=str(clerks[0].session_id),
         shop_id=shop_id,
         vouchers=vouchers,
     )
 
 
-def _open_counter() -> tuple[OpenedSession, str]:
+def _open_counter() -> tuple[list[OpenedSession], str]:
     first = "91330702MA0000001"
     merchant = merchants.register_merchant(
         merchant_id=new_id(), credit_code=first + check_credit_character(first), name="影院"
     )
     shop = merchants.open_shop(shop_id=new_id(), merchant_id=merchant.merchant_id, name="前台")
     let_merchant_take(benefit_code=BENEFIT, merchant_id=merchant.merchant_id)
+    clerks = [_employ_clerk(shop.shop_id, merchant.merchant_id) for _ in range(CLERKS)]
+    return clerks, str(shop.shop_id)
+
+
+def _employ_clerk(shop_id: UUID, merchant_id: UUID) -> OpenedSession:
     staff_id = new_id()
     with transaction() as session:
         session.execute(
             text(
                 "INSERT INTO staff_accounts (staff_id, username, role, display_name)"
-                " VALUES (:staff_id, 'bench', 'clerk', '窗口')"
+                " VALUES (:staff_id, :username, 'clerk', '窗口')"
             ),
-            {"staff_id": staff_id},
+            {"staff_id": staff_id, "username": f"clerk-{staff_id}"},
         )
         opened = open_staff_session(session, staff_id=staff_id, role="clerk")
     merchants.assign_staff(
-        staff_id=staff_id, merchant_id=merchant.merchant_id, shop_id=shop.shop_id, role="clerk"
+        staff_id=staff_id, merchant_id=merchant_id, shop_id=shop_id, role="clerk"
     )
-    return opened, str(shop.shop_id)
+    return opened
 
 
 def _make_citizen(keys: KeyProvider, number: int) -> tuple[OpenedSession, list[Voucher]]:
