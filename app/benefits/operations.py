@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Any, Final
 from uuid import UUID
 
@@ -73,7 +74,7 @@ def load_catalogue(text_of_file: str) -> LoadedCatalogue:
             )
             if known is None:
                 _publish(session, entry)
-            elif known != entry.content_digest:
+            elif not compare_digest(known, entry.content_digest):
                 changed = f"{entry.code} {entry.version} is published with other content"
                 raise BadCatalogueError([changed])
             (unchanged if known else published).append(f"{entry.code} {entry.version}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Any, Final
 from uuid import UUID
 
@@ -62,7 +63,7 @@ def claim_voucher(*, citizen_id: UUID, voucher_id: UUID, benefit_code: str) -> s
         session.execute(_LOCK_WALLET, {"citizen": citizen_id})
         first = session.get(VoucherClaim, (citizen_id, voucher_id))
         if first is not None:
-            if first.request_digest != digest:
+            if not compare_digest(first.request_digest, digest):
                 raise IdReused
             stored = StoredAnswer(first.refusal_code, first.details, first.answer)
         else:
