@@ -9,11 +9,12 @@ route marked `session_checked_in_statement` makes it in the same SQL statement a
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import ClassVar, Literal, ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -33,6 +34,7 @@ ACCESS_LIFE = timedelta(minutes=15)
 REFRESH_LIFE = timedelta(days=30)  # absolute: rotation never lengthens it
 LEEWAY_SECONDS = 30
 TOKEN_MAX_CHARS = 2048
+TOKENS_REMEMBERED = 8192  # per process, about 1 KB each
 _KEY_ID = re.compile(r"[1-9][0-9]{0,2}")
 REQUIRED_CLAIMS = ["exp", "nbf", "iat", "iss", "aud", "jti", "type", "sub", "sid", "role"]
 # What PyJWT and the reading of claims raise at texts that are no token of ours.
@@ -87,35 +89,54 @@ class Access:
 SessionCheck = Callable[[Caller], bool]
 
 
+@dataclass(frozen=True)
+class _VerifiedToken:
+    """What a token with a good signature says; it is not yet said that its time is not over."""
+
+    caller: Caller
+    kind: str
+    expires_at: float  # seconds since the epoch
+
+
 class Authenticator:
-    """Checks bearer tokens; one per application."""
+    """Checks bearer tokens; one per application.
+
+    A signature that was good stays good, so verified tokens are remembered; their expiry is
+    compared, and their session looked at, each time.
+    """
 
     def __init__(self, *, keys: KeyProvider, issuer: str, session_is_live: SessionCheck) -> None:
         self._keys = keys
         self._issuer = issuer
         self._session_is_live = session_is_live
+        self._verified = lru_cache(maxsize=TOKENS_REMEMBERED)(self._verify)
 
     def caller(self, token: str, *, kind: Literal["access", "refresh"] = "access") -> Caller:
         """The caller behind a token, whose session is not looked at yet; BadToken otherwise."""
         try:
-            key = self._key(token)
-            claims = jwt.decode(
-                token,
-                key.secret,
-                algorithms=[ALGORITHM],
-                audience=[audience(role) for role in Role],
-                issuer=self._issuer,
-                leeway=LEEWAY_SECONDS,
-                options={"require": REQUIRED_CLAIMS},
-            )
-            return _caller_of(claims, kind)
+            verified = self._verified(token)
         except _NO_TOKEN as error:
             raise BadToken from error
+        if verified.kind != kind or verified.expires_at <= time.time() - LEEWAY_SECONDS:
+            raise BadToken
+        return verified.caller
 
     def require_live_session(self, caller: Caller) -> None:
         """BadToken when the caller's session has ended."""
         if not self._session_is_live(caller):
             raise BadToken
+
+    def _verify(self, token: str) -> _VerifiedToken:
+        claims = jwt.decode(
+            token,
+            self._key(token).secret,
+            algorithms=[ALGORITHM],
+            audience=[audience(role) for role in Role],
+            issuer=self._issuer,
+            leeway=LEEWAY_SECONDS,
+            options={"require": REQUIRED_CLAIMS},
+        )
+        return _VerifiedToken(_caller_of(claims), str(claims["type"]), float(claims["exp"]))
 
     def _key(self, token: str) -> Key:
         if len(token) > TOKEN_MAX_CHARS:
@@ -131,9 +152,9 @@ def audience(role: Role) -> str:
     return f"integrity-card/{role}"
 
 
-def _caller_of(claims: dict[str, object], kind: str) -> Caller:
+def _caller_of(claims: dict[str, object]) -> Caller:
     role = Role(str(claims["role"]))
-    if claims["type"] != kind or claims["aud"] != audience(role):
+    if claims["aud"] != audience(role):
         raise BadToken
     return Caller(
         role=role,
