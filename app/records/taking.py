@@ -41,7 +41,7 @@ from app.records.reading import Table
 from app.records.steps import Reason, Row
 from app.trail.operations import Actor
 
-CHUNK_ROWS = 2_000
+CHUNK_ROWS = 1_000
 KEPT = frozenset({Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.VOIDED})
 T = TypeVar("T")
 
