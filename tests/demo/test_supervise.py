@@ -19,7 +19,7 @@ from demo.processes import ProcessFailedError
 from demo.supervise import Stack, running_stack
 from tests.conftest import ROOT, fresh_database
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 ALONE = """
 import pathlib, sys
 from demo.supervise import running_stack
