@@ -12,16 +12,20 @@ from flask.cli import with_appcontext
 from app.config import Settings
 from app.kernel import jobs
 from app.kernel.database import transaction
+from app.kernel.errors import DomainError
 from app.kernel.keys import KeyProvider
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
 from app.members import operations as members
+from app.scoring import operations as scoring
+from app.scoring.scheme import SchemeError
 
 
 def register_commands(app: Flask) -> None:
     """Add the operator commands to the application."""
     settings: Settings = app.extensions["card_settings"]
     app.cli.add_command(ledger_commands)
+    app.cli.add_command(scheme_commands)
     app.cli.add_command(staff_commands)
 
     @app.cli.command("worker")
@@ -94,6 +98,30 @@ def publish_consent(
         body=body.read().strip(),
     )
     click.echo(f"{purpose} {version}")
+
+
+@click.group("scheme")
+def scheme_commands() -> None:
+    """The published rules of the score, and the scores of everybody."""
+
+
+@scheme_commands.command("publish")
+@click.argument("document", type=click.File(encoding="utf-8"))
+@with_appcontext
+def publish_scheme(document: TextIO) -> None:
+    """Publish a scheme from its TOML file; the same file again changes nothing."""
+    try:
+        scheme = scoring.publish_scheme(document=document.read())
+    except (SchemeError, DomainError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{scheme.code} {scheme.version} {scheme.content_hash.hex()}")
+
+
+@scheme_commands.command("refresh-scores")
+@with_appcontext
+def refresh_scores() -> None:
+    """Compute and store the current score of everybody, as the worker does every night."""
+    click.echo(f"{scoring.refresh_scores()} scores")
 
 
 @click.group("ledger")

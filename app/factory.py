@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -23,9 +24,11 @@ from app.members import routes as members_routes
 from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
 from app.records import routes as records_routes
+from app.records.queries import settled_day
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.redemptions import vouchers
+from app.scoring import operations as scoring
 from app.scoring import routes as scoring_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
@@ -100,14 +103,20 @@ def expire_vouchers() -> None:
 
 @jobs.periodic("expire_points", cron="*/10 * * * *")
 def expire_points() -> None:
-    """Write down the points that expired."""
-    _until_done(ledger.expire_due_lots)
+    """Write down the points that expired, not ahead of deliveries that are still to come."""
+    _until_done(partial(ledger.expire_due_lots, due_on=settled_day()))
 
 
 @jobs.periodic("anchor_heads", cron="10 16 * * *")
 def anchor_heads() -> None:
     """Commit to the heads of the ledger, ten minutes after midnight in the city."""
     ledger.anchor_heads()
+
+
+@jobs.periodic("refresh_scores", cron="5 16 * * *")
+def refresh_scores() -> None:
+    """The day has changed in the city: records have reached the end of their validity."""
+    scoring.refresh_scores()
 
 
 @jobs.periodic("verify", cron="*/10 * * * *")

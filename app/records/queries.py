@@ -115,6 +115,16 @@ def current_day() -> date:
     return max(today, last_processed_on() or today)
 
 
+def settled_day() -> date:
+    """The last day before which no delivery can come any more (reopened days apart).
+
+    What follows from a day by itself, such as the expiry of points, is written down up to here.
+    """
+    with reading() as session:
+        today = session.execute(select(CITY_TODAY)).scalar_one()
+    return min(today, last_processed_on() or today)
+
+
 def day_is_reopened(*, delivered_on: date) -> bool:
     """Whether an operator has opened this day again, and it still is."""
     query = select(ReopenedDay.reopening_id).where(

@@ -147,8 +147,11 @@ def refresh_citizens(*, citizen_ids: Collection[UUID], as_of: date | None = None
 def refresh_scores(*, as_of: date | None = None, slices: int = REFRESH_SLICES) -> int:
     """Store the current score of everybody: daily, because validity ends by itself.
 
-    One transaction per slice of the citizens, by their random ids; gives the number of results.
+    One transaction per slice of the citizens, by their random ids; gives the number of results,
+    none before the first scheme is published.
     """
+    if scheme_in_force(on=as_of or current_day()) is None:
+        return 0
     count = 0
     for at in range(slices):
         first = UUID(int=(_UUID_PREFIXES * at // slices) << 96)
