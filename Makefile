@@ -36,6 +36,7 @@ lock: setup ## compile the locked requirements again (UPGRADE=--upgrade takes ne
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt
 
 check: setup ## lint, types, import contracts, SQL of migrations
+	@mkdir -p var
 	@echo "ruff";         $(BIN)/ruff check --quiet .
 	@echo "mypy";         $(BIN)/mypy --no-error-summary
 	@echo "import-linter"; $(BIN)/lint-imports --no-logo --cache-dir var/import-linter >var/imports.log 2>&1 \
