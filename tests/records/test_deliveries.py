@@ -29,7 +29,7 @@ from app.records.operations import (
     open_report,
     reopen_day,
 )
-from app.records.queries import DeliveryReport
+from app.records.queries import DeliveryReport, current_day, settled_day
 from app.records.reading import Encoding
 from app.scoring.queries import list_scores, scheme_in_force
 from tests.members.people import made_up_member
@@ -240,3 +240,9 @@ def test_blood_types_are_in_no_report(programme: Programme) -> None:
     assert refusals(report) == {2: "forbidden_content"}
     assert "型血" not in str(rows("deliveries")) + str(rows("delivery_refusals"))
     assert rows("records") == []
+
+
+def test_points_are_not_swept_ahead_of_deliveries(programme: Programme) -> None:
+    assert settled_day() == current_day()
+    programme.deliver(HOURS, programme.hours("ZY-1", "2"))
+    assert settled_day() == min(DAY, current_day())

@@ -1,0 +1,27 @@
+"""The operator's commands for schemes and scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from app.scoring.scheme import DIRECTORY
+
+SHIPPED = DIRECTORY / "jinhua-xinyijin-2026.1.toml"
+
+
+def test_a_scheme_is_published_from_its_file(app: Flask, tmp_path: Path) -> None:
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["scheme", "refresh-scores"]).output == "0 scores\n"
+    published = runner.invoke(args=["scheme", "publish", str(SHIPPED)])
+    assert published.output.startswith("jinhua-xinyijin 2026.1 ")
+    assert runner.invoke(args=["scheme", "publish", str(SHIPPED)]).output == published.output
+    wrong = tmp_path / "wrong.toml"
+    text = SHIPPED.read_text(encoding="utf-8")
+    wrong.write_text(text.replace("total_cap = 1000", "total_cap = 900"), encoding="utf-8")
+    taken = runner.invoke(args=["scheme", "publish", str(wrong)])
+    assert (taken.exit_code, taken.output) == (1, "Error: scheme_version_taken\n")
+    wrong.write_text(text.replace("total_cap", "total"), encoding="utf-8")
+    refused = runner.invoke(args=["scheme", "publish", str(wrong)])
+    assert "scheme.total_cap" in refused.output
