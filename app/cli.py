@@ -9,6 +9,8 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from app.benefits.catalogue import BadCatalogueError
+from app.benefits.operations import load_catalogue
 from app.config import Settings
 from app.kernel import jobs
 from app.kernel.database import transaction
@@ -24,6 +26,7 @@ from app.scoring.scheme import SchemeError
 def register_commands(app: Flask) -> None:
     """Add the operator commands to the application."""
     settings: Settings = app.extensions["card_settings"]
+    app.cli.add_command(benefit_commands)
     app.cli.add_command(ledger_commands)
     app.cli.add_command(scheme_commands)
     app.cli.add_command(staff_commands)
@@ -122,6 +125,26 @@ def publish_scheme(document: TextIO) -> None:
 def refresh_scores() -> None:
     """Compute and store the current score of everybody, as the worker does every night."""
     click.echo(f"{scoring.refresh_scores()} scores")
+
+
+@click.group("benefits")
+def benefit_commands() -> None:
+    """The catalogue of benefits."""
+
+
+@benefit_commands.command("publish")
+@click.argument("document", type=click.File(encoding="utf-8"))
+@with_appcontext
+def publish_benefits(document: TextIO) -> None:
+    """Publish the new versions of a TOML catalogue; the same file again changes nothing."""
+    try:
+        loaded = load_catalogue(document.read())
+    except BadCatalogueError as error:
+        raise click.ClickException(str(error)) from error
+    for published in loaded.published:
+        click.echo(f"published {published}")
+    for unchanged in loaded.unchanged:
+        click.echo(f"unchanged {unchanged}")
 
 
 @click.group("ledger")

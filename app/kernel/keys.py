@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import sys
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -127,3 +128,7 @@ def new_key_document() -> dict[str, list[dict[str, object]]]:
         }]
         for purpose in KeyPurpose
     }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(new_key_document(), indent=2) + "\n")
