@@ -22,6 +22,7 @@ from app.members.profiles import (
     my_trail,
     open_profile,
     reveal_profile,
+    unbind_wechat,
 )
 from app.members.register import NewMember, Registered, register_members
 from app.members.sessions import OpenedSession, end_sessions, refresh_session, sign_out
@@ -83,6 +84,7 @@ __all__ = [
     "sign_in_source",
     "sign_in_staff",
     "sign_out",
+    "unbind_wechat",
 ]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
+from sqlalchemy import func, select
+
 from app.kernel.database import transaction, transaction_required
-from app.kernel.errors import NotFound
+from app.kernel.errors import Conflict, NotFound
 from app.kernel.keys import KeyProvider
 from app.members.id_numbers import parse_id_number
 from app.members.models import Citizen, CitizenKey, CitizenProfile
@@ -23,6 +26,8 @@ from app.members.sessions import CITIZEN, end_sessions
 from app.trail.operations import Actor, record_access, require_reason
 from app.trail.queries import TrailLine, list_trail
 
+log = logging.getLogger(__name__)
+
 PROFILE_FIELDS = ("name", "id_number", "phone")
 
 
@@ -32,6 +37,14 @@ class CitizenNotFound(NotFound):
     code: ClassVar[str] = "citizen_not_found"
     title: ClassVar[str] = "There is no such citizen"
     advice: ClassVar[str] = "没有找到该市民，请核对后重试。"
+
+
+class WeChatNotBound(Conflict):
+    """The member signs in with no WeChat account."""
+
+    code: ClassVar[str] = "wechat_not_bound"
+    title: ClassVar[str] = "No WeChat account is bound to this member"
+    advice: ClassVar[str] = "该市民尚未绑定微信，无需解绑。"
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,7 @@ def open_profile(
     if profile is None or wrapped is None:
         raise CitizenNotFound
     plain = plain_fields(keys, profile, wrapped)
+    log.info("personal data opened", extra={"actor": str(actor.id), "fields": list(fields)})
     return {name: plain[name] for name in fields}
 
 
@@ -108,6 +122,23 @@ def end_member_sessions(*, citizen_id: UUID, actor: Actor, reason: str) -> int:
             citizen_id=citizen_id, actor=actor, action="sessions_ended", reason=reason
         )
         return end_sessions(role=CITIZEN, subject_id=citizen_id, reason="ended_by_operator")
+
+
+def unbind_wechat(*, citizen_id: UUID, actor: Actor, reason: str) -> None:
+    """Take a lost WeChat account off its member, who joins again from another one.
+
+    The sessions end, the member stays; the citizen will see the reason.
+    """
+    reason = require_reason(reason)
+    with transaction() as session:
+        if session.get(Citizen, citizen_id, with_for_update=True) is None:
+            raise CitizenNotFound
+        if not session.scalar(select(func.citizen_unbind_wechat(citizen_id))):
+            raise WeChatNotBound
+        record_access(
+            citizen_id=citizen_id, actor=actor, action="wechat_unbound", reason=reason
+        )
+        end_sessions(role=CITIZEN, subject_id=citizen_id, reason="wechat_unbound")
 
 
 def my_profile(*, keys: KeyProvider, citizen_id: UUID) -> MaskedProfile:

@@ -76,6 +76,7 @@ def sign_in_source(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/tokens/refresh", methods=["POST"])
 @allow_refresh(*Role)
+@limits.per_caller("120/minute")
 @blueprint.response(200, schemas.Tokens)
 def refresh_tokens() -> dict[str, Any]:
     """Exchange a refresh token (as bearer) for new tokens; it is good for one use."""
@@ -181,3 +182,13 @@ def end_member_sessions(body: dict[str, Any]) -> dict[str, int]:
     """End every session of a citizen, say after a phone was lost; the citizen sees it."""
     ended = operations.end_member_sessions(actor=acting(), **body)
     return {"ended_sessions": ended}
+
+
+@blueprint.route("/members/unbind-wechat", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
+@blueprint.arguments(schemas.UnbindWeChat)
+@blueprint.response(204)
+def unbind_wechat(body: dict[str, Any]) -> None:
+    """Take a lost WeChat account off a member, who joins again from another one."""
+    operations.unbind_wechat(actor=acting(), **body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from app.members.operations import PROFILE_FIELDS
+from app.members.profiles import PROFILE_FIELDS
 from app.members.staff import STAFF_ROLES
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
@@ -150,6 +150,13 @@ class EndedSessions(ApiSchema):
 
 class EndMemberSessions(ApiSchema):
     """Whose sessions an operator ends, and why."""
+
+    citizen_id = fields.UUID(required=True)
+    reason = fields.String(required=True, validate=validate.Length(max=TEXT_MAX_CHARS))
+
+
+class UnbindWeChat(ApiSchema):
+    """Whose lost WeChat account is taken off, and why."""
 
     citizen_id = fields.UUID(required=True)
     reason = fields.String(required=True, validate=validate.Length(max=TEXT_MAX_CHARS))

@@ -8,6 +8,7 @@ asks twice at once: one of the two gets new tokens, then the session is over.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -25,6 +26,8 @@ from app.members.models import (
     StaffRefresh,
     StaffSession,
 )
+
+log = logging.getLogger(__name__)
 
 SESSION_LIFE = timedelta(days=30)
 CITIZEN = "citizen"
@@ -119,6 +122,7 @@ def refresh_session(
     if row is None or row["outcome"] == "ended":
         raise SessionEnded
     if row["outcome"] == "reused":
+        log.warning("refresh token reused", extra={"role": role, "session": str(session_id)})
         raise RefreshReused
     return OpenedSession(
         role=role, subject_id=subject_id, session_id=session_id, refresh_id=successor,

@@ -8,6 +8,7 @@ database counts; Redis is not needed).  An unknown user name takes the same path
 from __future__ import annotations
 
 import hmac
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -28,6 +29,8 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider, KeyPurpose
 from app.members.models import StaffAccount, StaffCredential
 from app.members.sessions import OpenedSession, end_sessions, open_staff_session
+
+log = logging.getLogger(__name__)
 
 STAFF_ROLES = ("clerk", "merchant_owner", "operator")
 PASSWORD_MIN_CHARS = 12
@@ -167,6 +170,7 @@ def sign_in_staff(
     secret = DUMMY_TOTP_SECRET if credential is None else _open_totp(keys, credential)
     step = _totp_step(secret, totp, now)
     if account is None or credential is None or not right or step is None:
+        log.warning("staff sign-in refused")
         raise SignInRefused
     with transaction() as session:
         _use_totp_step(session, account.staff_id, step)
@@ -174,7 +178,9 @@ def sign_in_staff(
             text("SELECT sign_in_succeeded(:account, :client)"),
             {"account": account_key, "client": client_key},
         )
-        return open_staff_session(session, staff_id=account.staff_id, role=account.role)
+        opened = open_staff_session(session, staff_id=account.staff_id, role=account.role)
+    log.info("staff signed in", extra={"staff": str(account.staff_id), "role": account.role})
+    return opened
 
 
 def disable_staff(*, staff_id: UUID) -> None:
@@ -184,6 +190,7 @@ def disable_staff(*, staff_id: UUID) -> None:
         account.status = "disabled"
         session.flush()
         end_sessions(role=account.role, subject_id=staff_id, reason="account_disabled")
+    log.warning("staff disabled", extra={"staff": str(staff_id)})
 
 
 def end_staff_sessions(*, staff_id: UUID) -> int:
@@ -222,6 +229,7 @@ def _count_attempt(account_key: bytes, client_key: bytes) -> None:
         {"attempt": new_id(), "account": account_key, "client": client_key},
     )
     if row is not None and row["pause"] > 0:
+        log.warning("staff sign-in delayed", extra={"seconds": row["pause"]})
         raise TooManySignIns(retry_after_seconds=row["pause"])
 
 

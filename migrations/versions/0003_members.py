@@ -325,6 +325,19 @@ BEGIN
 END $$;
 """
 
+# A lost WeChat account is taken off its member, who can then join from another one.
+UNBIND = """
+CREATE FUNCTION citizen_unbind_wechat(citizen uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE was_bound boolean;
+BEGIN
+    DELETE FROM wechat_identities w WHERE w.citizen_id = citizen;
+    was_bound := FOUND;
+    DELETE FROM citizen_lookup l WHERE l.citizen_id = citizen AND l.purpose = 'openid';
+    RETURN was_bound;
+END $$;
+"""
+
 # An attempt is counted before the password is looked at, under a lock per account and per client,
 # so that many attempts at once are counted too; a success takes its attempts away again.
 ATTEMPTS = """
@@ -431,6 +444,7 @@ FUNCTIONS = (
     ("citizen_refresh(uuid, uuid, uuid, uuid)", "card_web"),
     ("staff_refresh(uuid, uuid, text, uuid, uuid)", "card_web"),
     ("source_refresh(uuid, uuid, uuid, uuid)", "card_web"),
+    ("citizen_unbind_wechat(uuid)", "card_web"),
     ("sign_in_attempt(uuid, bytea, bytea)", "card_web"),
     ("sign_in_succeeded(bytea, bytea)", "card_web"),
 )
@@ -465,6 +479,7 @@ def upgrade() -> None:
     op.execute(STAFF)
     op.execute(LIVENESS)
     op.execute(REFRESH)
+    op.execute(UNBIND)
     op.execute(ATTEMPTS)
     op.execute(MESSAGES)
     op.execute(GRANTS)

@@ -140,14 +140,15 @@ def test_s15_an_address_has_twenty_failures_an_hour(app: Flask, client: FlaskCli
 
 
 def test_s15_an_unknown_user_costs_the_same_time(app: Flask, client: FlaskClient) -> None:
+    # The thread's own processor time, which other processes on the machine do not disturb.
     account = make_staff(app)
     nobody = Account("nobody-at-all", account.staff_id, account.totp, account.role)
     times: dict[str, list[float]] = {"known": [], "unknown": []}
-    for number in range(5):
+    for number in range(7):
         for kind, who in (("known", account), ("unknown", nobody)):
-            started = time.perf_counter()
+            started = time.thread_time()
             sign_in_staff(client, who, password="wrong", address=f"192.0.2.{number}")
-            times[kind].append(time.perf_counter() - started)
+            times[kind].append(time.thread_time() - started)
     difference = statistics.median(times["known"]) - statistics.median(times["unknown"])
     assert abs(difference) < 0.020
 

@@ -17,10 +17,12 @@ from app.members import operations, queries
 from app.wechat.tickets import TICKET_LIFE, seal_ticket
 from tests.members.api import (
     bearer,
+    claims_of,
     join,
     join_body,
     keys_of,
     made_up_person,
+    staff_tokens,
 )
 from tests.members.people import made_up_id_number, made_up_member
 from wechat_integration.sandbox.control import SandboxControl
@@ -233,3 +235,29 @@ def test_the_ticket_dies_after_15_minutes(app: Flask, sandbox: SandboxControl) -
         ticket = seal_ticket(keys=keys_of(app), openid=person.openid, now=moment - age)
         response = client.post("/api/v1/join", json={**body, "ticket": ticket})
         assert response.status_code == status
+
+
+def test_a_lost_wechat_account_is_taken_off_at_the_counter(
+    app: Flask, sandbox: SandboxControl
+) -> None:
+    client, person = app.test_client(), made_up_person(sandbox)
+    lost = join(client, sandbox, person).get_json()
+    operator = bearer(staff_tokens(app, client)["access_token"])
+    citizen_id = claims_of(lost["access_token"])["sub"]
+    body = {"citizen_id": citizen_id, "reason": "手机遗失，本人持身份证到窗口"}
+    answer = client.post("/api/v1/members/unbind-wechat", json=body, headers=operator)
+    assert answer.status_code == 204
+    assert client.get("/api/v1/me", headers=bearer(lost["access_token"])).status_code == 401
+    again = client.post("/api/v1/members/unbind-wechat", json=body, headers=operator)
+    assert (again.status_code, again.get_json()["code"]) == (409, "wechat_not_bound")
+    code = sandbox.issue_login_code(openid=person.openid)
+    stranger = client.post("/api/v1/sign-in/wechat", json={"code": code}).get_json()
+    assert stranger["tokens"] is None
+    fresh = made_up_person(sandbox, name=person.name, id_number=person.id_number)
+    joined = join(client, sandbox, fresh)
+    assert joined.status_code == 201
+    assert claims_of(joined.get_json()["access_token"])["sub"] == citizen_id
+    trail = client.get("/api/v1/me/trail", headers=bearer(joined.get_json()["access_token"]))
+    assert [line["action"] for line in trail.get_json()["lines"]] == [
+        "joined", "wechat_unbound", "joined"
+    ]
