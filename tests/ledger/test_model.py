@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,6 +26,8 @@ from app.ledger.operations import Posting
 from tests.conftest import Sized
 from tests.ledger.checks import assert_ledger_balances
 from tests.ledger.people import Person, database_time, today, wait_until
+
+pytestmark = pytest.mark.timeout(900)  # for the full sizes
 
 Item = TypeVar("Item")
 
