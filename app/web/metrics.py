@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 import psycopg
 import sqlalchemy.exc
@@ -34,6 +35,7 @@ from app.web.openapi import Blueprint
 log = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD = "OTHER"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 REQUESTS = Counter("card_http_requests", "Requests answered", ["method", "route", "status"])
@@ -48,9 +50,15 @@ blueprint = Blueprint("metrics", __name__)
 
 def count_request(*, method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request."""
-    known = method if method in METHODS else "OTHER"
-    REQUESTS.labels(known, route, str(status)).inc()
-    SECONDS.labels(known, route).observe(seconds)
+    requests, durations = _series(method if method in METHODS else OTHER_METHOD, route, status)
+    requests.inc()
+    durations.observe(seconds)
+
+
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """The series of one kind of answer, looked up once."""
+    return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
 
 
 def configure_metrics(app: Flask, *, token: str | None, gauges: tuple[Gauges, ...]) -> None:

@@ -1,24 +1,20 @@
-"""The edge of every request: an id, limits, JSON in and out, headers, one log line."""
+"""Bodies: JSON in and out, and the limits of what is read."""
 
 from __future__ import annotations
 
-import logging
 import re
-import time
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
+from wsgiref.types import WSGIApplication
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, request
 from flask.json.provider import JSONProvider
-from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.kernel import context
 from app.kernel.errors import Unreadable
-from app.kernel.ids import new_id
-from app.web import metrics
+from app.web.edge import Edge
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,25 +22,7 @@ R = TypeVar("R")
 JSON_BODY_MAX_BYTES = 1_000_000
 JSON_DEPTH_MAX = 20
 PAGE_MAX_ROWS = 100
-REQUEST_ID_HEADER = "X-Request-Id"
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # an escape, not the six characters
-_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
-_UNHEARD_METHODS = frozenset({"TRACE", "TRACK", "CONNECT"})
-_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
-}
-API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
-    " form-action 'self'; frame-ancestors 'none'"
-)
-
-access_log = logging.getLogger("app.access")
 
 
 class UnreadableBody(Unreadable):
@@ -98,7 +76,7 @@ def _containers(values: Iterable[Any]) -> list[Any]:
 
 
 def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
-    """Give every request an id and every body a limit.
+    """Put the edge around the application, and give every body a limit.
 
     A route that takes files raises its own limit (`takes_files`).  Without
     trusted proxies, forwarding headers are not believed.
@@ -106,13 +84,10 @@ def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
     app.debug = False  # whatever FLASK_DEBUG says
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = JSON_BODY_MAX_BYTES
-    app.before_request(_begin)
-    app.after_request(_finish)
-    app.teardown_request(_forget)
+    inner: WSGIApplication = app.wsgi_app
     if trusted_proxy_count:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Flask documents
-            app.wsgi_app, x_for=trusted_proxy_count, x_proto=trusted_proxy_count
-        )
+        inner = ProxyFix(inner, x_for=trusted_proxy_count, x_proto=trusted_proxy_count)
+    app.wsgi_app = Edge(inner)  # type: ignore[method-assign]  # as Flask documents
 
 
 def takes_files(max_bytes: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -127,46 +102,3 @@ def takes_files(max_bytes: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return larger
 
     return decorate
-
-
-def _begin() -> None:
-    g.started = time.perf_counter()
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    known = given if _REQUEST_ID.fullmatch(given) else str(new_id())
-    g.request_id = known
-    context.request_id.set(known)
-    if request.method in _UNHEARD_METHODS:
-        raise MethodNotAllowed
-    if "\x00" in request.path or b"%00" in request.query_string:
-        raise UnreadableBody
-
-
-def _finish(response: Response) -> Response:
-    headers = response.headers
-    headers[REQUEST_ID_HEADER] = g.get("request_id", "")
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
-    is_page = response.mimetype == "text/html"
-    headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else API_POLICY)
-    _record(response.status_code)
-    return response
-
-
-def _record(status: int) -> None:
-    seconds = time.perf_counter() - g.get("started", time.perf_counter())
-    route = request.url_rule.rule if request.url_rule else "unmatched"
-    metrics.count_request(method=request.method, route=route, status=status, seconds=seconds)
-    if route not in _QUIET_ROUTES:
-        access_log.info(
-            "request",
-            extra={
-                "method": request.method,
-                "route": route,
-                "status": status,
-                "duration_ms": round(seconds * 1000, 2),
-            },
-        )
-
-
-def _forget(_error: BaseException | None) -> None:
-    context.request_id.set(None)
