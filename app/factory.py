@@ -25,9 +25,9 @@ from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
 from app.records import routes as records_routes
 from app.records.queries import settled_day
+from app.redemptions import pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
-from app.redemptions import vouchers
 from app.scoring import operations as scoring
 from app.scoring import routes as scoring_routes
 from app.web import docs, health, metrics
@@ -99,6 +99,12 @@ def expire_holds() -> None:
 def expire_vouchers() -> None:
     """End the vouchers whose time is over."""
     _until_done(vouchers.expire_due_vouchers)
+
+
+@jobs.periodic("prune_scans", cron="27 * * * *")
+def prune_scans() -> None:
+    """Delete burnt codes, bad scans and typed codes that are past their time."""
+    pruning.prune_scans()
 
 
 @jobs.periodic("expire_points", cron="*/10 * * * *")

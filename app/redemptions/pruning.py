@@ -1,0 +1,35 @@
+"""What scanning leaves behind and nobody needs any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app.kernel.database import Base, transaction
+from app.redemptions.models import CodePresentation, UnreadableScan, VoucherManualCode
+
+# A code lives for a minute and a reference for two; the answers to a caller's id stay for ever.
+PRESENTATIONS_KEPT: Final = timedelta(hours=72)
+SCANS_KEPT: Final = timedelta(days=184)  # as long as security logs
+MANUAL_CODES_KEPT: Final = timedelta(days=1)  # beyond their voucher's time
+
+
+def prune_scans() -> int:
+    """Delete what is past its time by the database's clock; how many rows."""
+    with transaction() as session:
+        return (
+            _delete_older(session, CodePresentation, "presented_at", PRESENTATIONS_KEPT)
+            + _delete_older(session, UnreadableScan, "scanned_at", SCANS_KEPT)
+            + _delete_older(session, VoucherManualCode, "expires_at", MANUAL_CODES_KEPT)
+        )
+
+
+def _delete_older(
+    session: Session, model: type[Base], column: str, kept: timedelta
+) -> int:
+    moment = getattr(model, column)
+    done = session.query(model).where(moment < func.now() - kept)
+    return done.delete(synchronize_session=False)

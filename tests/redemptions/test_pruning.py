@@ -1,0 +1,57 @@
+"""Burnt codes and bad scans go when their time is over, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from app.config import Settings
+from app.factory import create_app
+from app.kernel.database import db
+from app.kernel.ids import new_id
+from app.redemptions.pruning import prune_scans
+from demo.servers import Database
+from tests.redemptions.builders import make_citizen, make_clerk, publish_library
+
+
+@pytest.fixture
+def job_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
+    """The application as the worker runs it."""
+    app = create_app(replace(settings, database_url=test_database.url("card_job")))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(("hours", "left"), [(71, 1), (73, 0)])
+def test_burnt_codes_are_kept_for_three_days(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any], hours: int, left: int
+) -> None:
+    client = committing_app.test_client()
+    code = publish_library(committing_app)
+    clerk, citizen = make_clerk(committing_app, takes=(code,)), make_citizen(committing_app)
+    clerk.preview(client, code=citizen.pass_code(client))
+    admin.execute(
+        "UPDATE code_presentations SET presented_at = now() - make_interval(hours => %s)", (hours,)
+    )
+    prune_scans()
+    assert admin.execute("SELECT count(*) FROM code_presentations").fetchone() == (left,)
+
+
+def test_bad_scans_are_kept_for_half_a_year(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    for days in (183, 185):
+        admin.execute(
+            "INSERT INTO unreadable_scans VALUES (%s, %s, %s, %s, 'code_unreadable', '\\x00',"
+            " now() - make_interval(days => %s))",
+            (new_id(), new_id(), new_id(), new_id(), days),
+        )
+    prune_scans()
+    assert admin.execute("SELECT count(*) FROM unreadable_scans").fetchone() == (1,)
