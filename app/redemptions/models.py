@@ -61,11 +61,6 @@ class VoucherEnding(Base):
     """How a voucher ended: redeemed, expired or given_back; the primary key allows one."""
 
     __tablename__ = "voucher_endings"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["citizen_id", "voucher_id"], ["vouchers.citizen_id", "vouchers.voucher_id"]
-        ),
-    )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
     voucher_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -78,10 +73,6 @@ class Redemption(Base):
 
     __tablename__ = "redemptions"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["citizen_id", "voucher_id"],
-            ["voucher_endings.citizen_id", "voucher_endings.voucher_id"],
-        ),
         Index("ix_redemptions__shop_id_redeemed_at", "shop_id", "redeemed_at"),
     )
 

@@ -35,10 +35,12 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
     (
         "I5",
         """
-        SELECT e.citizen_id, e.voucher_id, 'an ending and its redemption disagree'
+        SELECT coalesce(e.citizen_id, r.citizen_id), coalesce(e.voucher_id, r.voucher_id),
+            'a voucher, its ending and its redemption disagree'
         FROM voucher_endings e
-        LEFT JOIN redemptions r ON r.citizen_id = e.citizen_id AND r.voucher_id = e.voucher_id
-        WHERE (e.kind = 'redeemed') <> (r.voucher_id IS NOT NULL)
+        FULL JOIN redemptions r ON r.citizen_id = e.citizen_id AND r.voucher_id = e.voucher_id
+        LEFT JOIN vouchers v ON v.citizen_id = e.citizen_id AND v.voucher_id = e.voucher_id
+        WHERE v.voucher_id IS NULL OR (e.kind = 'redeemed') <> (r.voucher_id IS NOT NULL)
            OR r.redeemed_at <> e.ended_at
         """,
     ),

@@ -65,16 +65,16 @@ REDEEM_CHECK = """
 CREATE FUNCTION benefit_redeem_check(benefit uuid, merchant uuid, at timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    b benefits%ROWTYPE;
+    b record;
     city_time timestamp := at AT TIME ZONE 'Asia/Shanghai';
 BEGIN
-    SELECT * INTO b FROM benefits WHERE benefit_id = benefit;
+    SELECT x.valid_to, x.weekdays, x.open_from, x.open_until,
+        x.at_all_merchants OR EXISTS (
+            SELECT FROM benefit_merchants m
+            WHERE m.benefit_code = x.code AND m.merchant_id = merchant) AS taken_here
+    INTO b FROM benefits x WHERE x.benefit_id = benefit;
     IF NOT FOUND THEN RETURN 'benefit_unknown'; END IF;
-    IF NOT b.at_all_merchants AND NOT EXISTS (
-        SELECT FROM benefit_merchants m WHERE m.benefit_code = b.code AND m.merchant_id = merchant
-    ) THEN
-        RETURN 'wrong_merchant';
-    END IF;
+    IF NOT b.taken_here THEN RETURN 'wrong_merchant'; END IF;
     IF city_time::date > b.valid_to THEN RETURN 'benefit_ended'; END IF;
     IF NOT extract(isodow FROM city_time)::bigint = ANY (b.weekdays)
        OR city_time::time < b.open_from OR city_time::time >= b.open_until THEN

@@ -56,13 +56,14 @@ def upgrade() -> None:
     CREATE INDEX ix_benefit_merchants__merchant_id ON benefit_merchants (merchant_id);
 
     -- May this clerk, in this session, scan in this shop?  code is null when yes.
-    CREATE FUNCTION merchant_scan_permit(staff uuid, session uuid, shop uuid)
-    RETURNS TABLE (code text, merchant_id uuid, shop_name text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    CREATE FUNCTION merchant_scan_permit(
+        staff uuid, session uuid, shop uuid,
+        OUT code text, OUT merchant_id uuid, OUT shop_name text
+    ) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     DECLARE found_shop record;
     BEGIN
         IF NOT staff_session_is_live(staff, session, 'clerk') THEN
-            RETURN QUERY SELECT 'unauthenticated', NULL::uuid, NULL::text;
+            code := 'unauthenticated';
             RETURN;
         END IF;
         SELECT m.merchant_id, m.suspended, w.active, w.shop_id AS bound_to, s.shop_id, s.name
@@ -72,13 +73,14 @@ def upgrade() -> None:
         LEFT JOIN shops s ON s.merchant_id = w.merchant_id AND s.shop_id = shop
         WHERE w.staff_id = staff;
         IF NOT FOUND OR NOT found_shop.active THEN
-            RETURN QUERY SELECT 'not_merchant_staff', NULL::uuid, NULL::text;
+            code := 'not_merchant_staff';
         ELSIF found_shop.suspended THEN
-            RETURN QUERY SELECT 'merchant_suspended', NULL::uuid, NULL::text;
+            code := 'merchant_suspended';
         ELSIF found_shop.shop_id IS NULL OR found_shop.bound_to <> found_shop.shop_id THEN
-            RETURN QUERY SELECT 'wrong_shop', NULL::uuid, NULL::text;
+            code := 'wrong_shop';
         ELSE
-            RETURN QUERY SELECT NULL, found_shop.merchant_id, found_shop.name;
+            merchant_id := found_shop.merchant_id;
+            shop_name := found_shop.name;
         END IF;
     END $$;
 

@@ -50,14 +50,14 @@ CREATE TABLE voucher_claims (
     CONSTRAINT pk_voucher_claims PRIMARY KEY (citizen_id, voucher_id),
     CONSTRAINT ck_voucher_claims__outcome CHECK ((refusal_code IS NULL) = (answer IS NOT NULL))
 );
+-- No foreign keys from here on to redemptions: each would lock the row it checks on the hot path; the
+-- functions write from rows that they hold, and the proof (app/redemptions/proof.py) finds orphans.
 CREATE TABLE voucher_endings (
     citizen_id uuid NOT NULL,
     voucher_id uuid NOT NULL,
     kind text NOT NULL,
     ended_at timestamptz NOT NULL,
     CONSTRAINT pk_voucher_endings PRIMARY KEY (citizen_id, voucher_id),
-    CONSTRAINT fk_voucher_endings__citizen_id_voucher_id
-        FOREIGN KEY (citizen_id, voucher_id) REFERENCES vouchers (citizen_id, voucher_id),
     CONSTRAINT ck_voucher_endings__kind CHECK (kind IN ('redeemed', 'expired', 'given_back'))
 );
 """
@@ -75,8 +75,6 @@ CREATE TABLE redemptions (
     transfer_id uuid,
     redeemed_at timestamptz NOT NULL,
     CONSTRAINT pk_redemptions PRIMARY KEY (citizen_id, voucher_id),
-    CONSTRAINT fk_redemptions__citizen_id_voucher_id
-        FOREIGN KEY (citizen_id, voucher_id) REFERENCES voucher_endings (citizen_id, voucher_id),
     CONSTRAINT ck_redemptions__transfer_id CHECK ((transfer_id IS NOT NULL) = (price_points > 0))
 );
 CREATE INDEX ix_redemptions__shop_id_redeemed_at ON redemptions (shop_id, redeemed_at);
@@ -209,15 +207,16 @@ END $$;
 
 -- What is wrong with an unredeemed voucher; null when nothing is.
 CREATE FUNCTION redemption_voucher_refusal(
-    held vouchers, ended text, wanted_benefit text, merchant uuid, moment timestamptz
+    benefit uuid, held_benefit text, expires_at timestamptz, ended text, wanted_benefit text,
+    merchant uuid, moment timestamptz
 ) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN CASE
-        WHEN held.voucher_id IS NULL THEN 'no_voucher'
+        WHEN benefit IS NULL THEN 'no_voucher'
         WHEN ended = 'given_back' THEN 'voucher_given_back'
-        WHEN ended = 'expired' OR held.expires_at <= moment THEN 'voucher_expired'
-        WHEN wanted_benefit <> held.benefit_code THEN 'wrong_benefit'
-        ELSE benefit_redeem_check(held.benefit_id, merchant, moment)
+        WHEN ended = 'expired' OR expires_at <= moment THEN 'voucher_expired'
+        WHEN wanted_benefit <> held_benefit THEN 'wrong_benefit'
+        ELSE benefit_redeem_check(benefit, merchant, moment)
     END;
 END $$;
 
@@ -248,17 +247,16 @@ CREATE FUNCTION redemption_redeem(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     permit record;
-    chosen record;
     first redemption_attempts%ROWTYPE;
-    held vouchers%ROWTYPE;
+    held record;
     posted ledger_result;
-    ended text;
     choice_refusal text;
     burnt boolean := false;
     moment timestamptz;
+    moment_text text;
 BEGIN
     replayed := false;
-    SELECT * INTO permit FROM merchant_scan_permit(clerk, clerk_session, shop);
+    permit := merchant_scan_permit(clerk, clerk_session, shop);
     IF permit.code = 'unauthenticated' THEN
         refusal_code := permit.code;
         RETURN;
@@ -291,15 +289,15 @@ BEGIN
             FROM redemption_choose(citizen, wanted_benefit, permit.merchant_id, moment) c;
         END IF;
     END IF;
-    IF voucher IS NOT NULL THEN
-        SELECT * INTO held FROM vouchers v WHERE v.citizen_id = citizen AND v.voucher_id = voucher;
-        SELECT e.kind INTO ended FROM voucher_endings e
-        WHERE e.citizen_id = citizen AND e.voucher_id = voucher;
-    END IF;
+    SELECT v.voucher_id, v.benefit_id, v.benefit_code, v.value, v.price_points, v.hold_id, v.expires_at,
+        e.kind AS ended
+    INTO held FROM vouchers v
+    LEFT JOIN voucher_endings e ON e.citizen_id = citizen AND e.voucher_id = voucher
+    WHERE v.citizen_id = citizen AND v.voucher_id = voucher;
 
     IF permit.code IS NOT NULL THEN
         refusal_code := permit.code;
-    ELSIF ended = 'redeemed' THEN
+    ELSIF held.ended = 'redeemed' THEN
         SELECT f.refusal, f.details INTO refusal_code, details FROM redemption_first(citizen, voucher) f;
     ELSIF burnt THEN
         refusal_code := 'code_burnt';
@@ -307,7 +305,8 @@ BEGIN
         refusal_code := coalesce(
             redemption_holder_refusal(citizen, code_fault, code_expires_at, holder_session, moment),
             choice_refusal,
-            redemption_voucher_refusal(held, ended, wanted_benefit, permit.merchant_id, moment));
+            redemption_voucher_refusal(held.benefit_id, held.benefit_code, held.expires_at, held.ended,
+                                       wanted_benefit, permit.merchant_id, moment));
     END IF;
     IF refusal_code IS NULL AND held.hold_id IS NOT NULL THEN
         posted := ledger_post_hold(citizen, transfer, held.hold_id, NULL,
@@ -318,6 +317,7 @@ BEGIN
     END IF;
 
     IF refusal_code IS NULL THEN
+        moment_text := redemption_time(moment);
         INSERT INTO voucher_endings (citizen_id, voucher_id, kind, ended_at)
         VALUES (citizen, voucher, 'redeemed', moment);
         INSERT INTO redemptions (citizen_id, voucher_id, redemption_id, clerk_id, merchant_id, shop_id,
@@ -329,11 +329,11 @@ BEGIN
         PERFORM outbox_put(citizen, message, 'voucher_redeemed', jsonb_build_object(
             'request_id', request_id, 'voucher_id', voucher, 'benefit_code', held.benefit_code,
             'price_points', held.price_points, 'merchant_id', permit.merchant_id, 'shop_id', shop,
-            'shop_name', permit.shop_name, 'redeemed_at', redemption_time(moment)));
+            'shop_name', permit.shop_name, 'redeemed_at', moment_text));
         answer := json_build_object(
             'redemption_id', redemption, 'receipt', receipt, 'benefit_code', held.benefit_code,
             'value', held.value, 'price_points', held.price_points, 'shop_name', permit.shop_name,
-            'redeemed_at', redemption_time(moment));
+            'redeemed_at', moment_text);
     END IF;
     INSERT INTO redemption_attempts (citizen_id, caller_id, redemption_id, request_digest, code_kind,
         shop_id, voucher_id, refusal_code, details, answer, attempted_at)
@@ -377,12 +377,11 @@ CREATE FUNCTION redemption_preview(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     permit record;
-    held vouchers%ROWTYPE;
-    ended text;
+    held record;
     burnt boolean := false;
 BEGIN
     moment := clock_timestamp();
-    SELECT * INTO permit FROM merchant_scan_permit(clerk, clerk_session, shop);
+    permit := merchant_scan_permit(clerk, clerk_session, shop);
     IF permit.code = 'unauthenticated' THEN
         refusal_code := permit.code;
         RETURN;
@@ -399,12 +398,14 @@ BEGIN
             AND a.caller_id = p.clerk_id AND a.redemption_id = p.redemption_id
         WHERE p.citizen_id = citizen AND p.code_digest = redemption_preview.code_digest;
     END IF;
-    SELECT * INTO held FROM vouchers v WHERE v.citizen_id = citizen AND v.voucher_id = voucher;
-    SELECT e.kind INTO ended FROM voucher_endings e
-    WHERE e.citizen_id = citizen AND e.voucher_id = voucher;
+    SELECT v.voucher_id, v.benefit_id, v.benefit_code, v.value, v.price_points, v.hold_id, v.expires_at,
+        e.kind AS ended
+    INTO held FROM vouchers v
+    LEFT JOIN voucher_endings e ON e.citizen_id = citizen AND e.voucher_id = voucher
+    WHERE v.citizen_id = citizen AND v.voucher_id = voucher;
     IF permit.code IS NOT NULL THEN
         refusal_code := permit.code;
-    ELSIF ended = 'redeemed' THEN
+    ELSIF held.ended = 'redeemed' THEN
         SELECT f.refusal, f.details INTO refusal_code, details FROM redemption_first(citizen, voucher) f;
     ELSIF burnt THEN
         refusal_code := 'code_burnt';
@@ -413,7 +414,9 @@ BEGIN
             citizen, code_fault, code_expires_at, holder_session, moment);
     END IF;
     IF refusal_code IS NULL AND code_digest IS NULL THEN
-        refusal_code := redemption_voucher_refusal(held, ended, NULL, permit.merchant_id, moment);
+        refusal_code := redemption_voucher_refusal(
+            held.benefit_id, held.benefit_code, held.expires_at, held.ended, NULL, permit.merchant_id,
+            moment);
     END IF;
     IF refusal_code IS NOT NULL THEN RETURN; END IF;
 
@@ -454,7 +457,7 @@ DECLARE
     permit record;
     moment timestamptz;
 BEGIN
-    SELECT * INTO permit FROM merchant_scan_permit(clerk, clerk_session, shop);
+    permit := merchant_scan_permit(clerk, clerk_session, shop);
     IF permit.code IS NOT NULL THEN RETURN permit.code; END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('unreadable' || clerk, 0));
     moment := clock_timestamp();
@@ -479,7 +482,7 @@ CREATE FUNCTION redemption_open_manual_code(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE found_code voucher_manual_codes%ROWTYPE;
 BEGIN
-    refusal_code := (SELECT p.code FROM merchant_scan_permit(clerk, clerk_session, shop) p);
+    refusal_code := (merchant_scan_permit(clerk, clerk_session, shop)).code;
     IF refusal_code IS NOT NULL THEN RETURN; END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('unreadable' || clerk, 0));
     IF (SELECT count(*) FROM unreadable_scans s
@@ -528,7 +531,7 @@ PUBLISHED = (
 INTERNAL = (
     "redemption_replay(redemption_attempts, bytea)",
     "redemption_first(uuid, uuid)",
-    "redemption_voucher_refusal(vouchers, text, text, uuid, timestamptz)",
+    "redemption_voucher_refusal(uuid, text, timestamptz, text, text, uuid, timestamptz)",
     "redemption_holder_refusal(uuid, text, timestamptz, uuid, timestamptz)",
     "redemption_choose(uuid, text, uuid, timestamptz)",
     "redemption_time(timestamptz)",

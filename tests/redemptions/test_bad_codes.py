@@ -19,7 +19,7 @@ from tests.redemptions.checks import assert_redemptions_agree
 
 HOSTILE = (
     "https://evil.example/?a=1", "<img src=x onerror=alert(1)>", "=cmd|' /C calc'!A0",
-    "' OR 1=1 --", "\u202e\u200bIC1P:AAAA", "IC1P:", "\x00", "{{config}}", "A" * 5000,
+    "' OR 1=1 --", "\u202e\u200bIC1P:AAAA", "IC1P:", "{{config}}", "A" * 5000,
 )  # fmt: skip
 
 
