@@ -23,6 +23,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 API_PREFIX = "/api/v1"
 SECURITY_SCHEME = "bearer"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+MULTIPART = "multipart/form-data"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,7 +71,7 @@ class Blueprint(SmorestBlueprint):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._prepare_doc_cbks.append(_describe_access)
+        self._prepare_doc_cbks += [_join_form_and_files, self._describe_access]
 
     def route(self, rule: str, **options: Any) -> Callable[[F], F]:
         """The decorator for a view function."""
@@ -78,7 +79,8 @@ class Blueprint(SmorestBlueprint):
 
     def arguments(self, schema: Any, **options: Any) -> Callable[[F], F]:
         """The decorator that loads input with a schema and passes it on."""
-        return cast("Callable[[F], F]", super().arguments(schema, **options))
+        made = schema() if isinstance(schema, type) else schema  # once, not for each request
+        return cast("Callable[[F], F]", super().arguments(made, **options))
 
     def response(self, status: int, schema: Any = None, **options: Any) -> Callable[[F], F]:
         """The decorator that dumps the result with a schema."""
@@ -88,6 +90,19 @@ class Blueprint(SmorestBlueprint):
         """The decorator that documents another answer."""
         return cast("Callable[[F], F]", super().alt_response(status, **options))
 
+    def refuses(self, *statuses: int) -> Callable[[F], F]:
+        """The decorator that documents what the route's own work refuses, say 404 and 409.
+
+        What its roles, limits and arguments bring stands in the document by itself.
+        """
+
+        def decorate(view: F) -> F:
+            for status in statuses:
+                view = self.alt_response(status, response=http.HTTPStatus(status).name)(view)
+            return view
+
+        return decorate
+
     def _store_endpoint_docs(
         self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any
     ) -> None:
@@ -95,22 +110,44 @@ class Blueprint(SmorestBlueprint):
         for method, described in self._docs[endpoint].items():
             if method != "parameters":
                 described["access"] = getattr(obj, "access", None)
+                described["limited"] = getattr(obj, "limited", False)
                 described["operation_id"] = f"{self.name}_{endpoint}"
 
-
-def _describe_access(
-    doc: dict[str, Any], doc_info: dict[str, Any], **_: Any
-) -> dict[str, Any]:
-    """Say in the document what `allow` and `public` said at the route."""
-    doc["operationId"] = doc_info["operation_id"]
-    access = doc_info["access"]
-    roles = sorted(access.roles) if access is not None else []
-    doc["security"] = [{SECURITY_SCHEME: []}] if roles else []
-    if roles:
-        doc["x-roles"] = [str(role) for role in roles]
+    def _describe_access(
+        self, doc: dict[str, Any], doc_info: dict[str, Any], **_: Any
+    ) -> dict[str, Any]:
+        """Say in the document what `allow` and `public` said at the route, and what follows."""
+        doc["operationId"] = doc_info["operation_id"]
+        access = doc_info["access"]
+        roles = sorted(access.roles) if access is not None else []
+        doc["security"] = [{SECURITY_SCHEME: []}] if roles else []
+        if roles:
+            doc["x-roles"] = [str(role) for role in roles]
+        refusals = {
+            *((401, 403) if roles else ()),
+            *((400, 413, 415) if "requestBody" in doc else ()),
+            *((400,) if doc.get("parameters") else ()),
+            *((429,) if doc_info["limited"] else ()),
+            *((503,) if self.url_prefix == API_PREFIX else ()),
+        }
         responses = doc.setdefault("responses", {})
-        responses.setdefault("401", http.HTTPStatus.UNAUTHORIZED.name)
-        responses.setdefault("403", http.HTTPStatus.FORBIDDEN.name)
+        for status in sorted(refusals):
+            responses.setdefault(str(status), http.HTTPStatus(status).name)
+        return doc
+
+
+def _join_form_and_files(doc: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+    """One body for the fields and the files of a form, which flask-smorest keeps apart."""
+    parameters = doc.get("parameters", [])
+    form = next((one for one in parameters if one["in"] == "form"), None)
+    if form is None:
+        return doc
+    parameters.remove(form)
+    described = doc["requestBody"]["content"][MULTIPART]
+    kinds = (type(form["schema"]), type(described["schema"]))
+    joined = type(f"{kinds[0].__name__}With{kinds[1].__name__}", kinds, {})
+    joined.__module__ = kinds[0].__module__
+    described["schema"] = joined
     return doc
 
 
