@@ -31,6 +31,7 @@ def list_my_benefits() -> dict[str, Any]:
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.BenefitMerchant)
 @blueprint.response(204)
+@blueprint.refuses(404)
 def let_merchant_take(body: dict[str, Any]) -> None:
     """Say that a merchant takes a benefit."""
     operations.let_merchant_take(**body)

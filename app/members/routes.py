@@ -57,6 +57,7 @@ def acting() -> operations.Actor:
 @limits.per_address("60/minute")
 @blueprint.arguments(schemas.StaffSignIn)
 @blueprint.response(200, schemas.Tokens)
+@blueprint.refuses(401)
 def sign_in_staff(body: dict[str, Any]) -> dict[str, Any]:
     """Sign in a clerk, merchant owner or operator."""
     return tokens_of(
@@ -69,6 +70,7 @@ def sign_in_staff(body: dict[str, Any]) -> dict[str, Any]:
 @limits.per_address("60/minute")
 @blueprint.arguments(schemas.SourceSignIn)
 @blueprint.response(200, schemas.Tokens)
+@blueprint.refuses(401)
 def sign_in_source(body: dict[str, Any]) -> dict[str, Any]:
     """Sign in a department's machine."""
     return tokens_of(operations.sign_in_source(keys=key_provider(), **body))
@@ -109,6 +111,7 @@ def list_consent_texts() -> dict[str, Any]:
 @blueprint.route("/me", methods=["GET"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, schemas.Me)
+@blueprint.refuses(404)
 def show_me() -> dict[str, Any]:
     """The caller's own profile, masked, and consents."""
     citizen_id = caller().subject_id
@@ -130,6 +133,7 @@ def show_my_trail(page: dict[str, Any]) -> dict[str, Any]:
 @limits.per_caller("120/hour")
 @blueprint.arguments(schemas.FindMember)
 @blueprint.response(200, schemas.Masked)
+@blueprint.refuses(404)
 def find_member(body: dict[str, Any]) -> queries.MaskedProfile:
     """Find a member by identity number, for a reason; the answer is masked."""
     return operations.find_member(keys=key_provider(), actor=acting(), **body)
@@ -140,6 +144,7 @@ def find_member(body: dict[str, Any]) -> queries.MaskedProfile:
 @limits.per_caller("60/hour")
 @blueprint.arguments(schemas.Reveal)
 @blueprint.response(200, schemas.Revealed)
+@blueprint.refuses(404)
 def reveal_member(body: dict[str, Any]) -> dict[str, str | None]:
     """Read fields of a citizen unmasked; the citizen sees who and why."""
     return operations.reveal_profile(
@@ -153,6 +158,7 @@ def reveal_member(body: dict[str, Any]) -> dict[str, str | None]:
 @limits.per_caller("60/hour")
 @blueprint.arguments(schemas.NewStaff)
 @blueprint.response(201, schemas.CreatedStaff)
+@blueprint.refuses(409)
 def create_staff(body: dict[str, Any]) -> operations.NewStaff:
     """Create a staff account."""
     return operations.create_staff(keys=key_provider(), **body)
@@ -161,6 +167,7 @@ def create_staff(body: dict[str, Any]) -> operations.NewStaff:
 @blueprint.route("/staff/<uuid:staff_id>/disable", methods=["POST"])
 @allow(Role.OPERATOR)
 @blueprint.response(204)
+@blueprint.refuses(404)
 def disable_staff(staff_id: UUID) -> None:
     """Disable a staff account; its sessions end at once."""
     operations.disable_staff(staff_id=staff_id)
@@ -169,6 +176,7 @@ def disable_staff(staff_id: UUID) -> None:
 @blueprint.route("/staff/<uuid:staff_id>/end-sessions", methods=["POST"])
 @allow(Role.OPERATOR)
 @blueprint.response(200, schemas.EndedSessions)
+@blueprint.refuses(404)
 def end_staff_sessions(staff_id: UUID) -> dict[str, int]:
     """End every session of a staff account."""
     return {"ended_sessions": operations.end_staff_sessions(staff_id=staff_id)}
@@ -178,6 +186,7 @@ def end_staff_sessions(staff_id: UUID) -> dict[str, int]:
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.EndMemberSessions)
 @blueprint.response(200, schemas.EndedSessions)
+@blueprint.refuses(404)
 def end_member_sessions(body: dict[str, Any]) -> dict[str, int]:
     """End every session of a citizen, say after a phone was lost; the citizen sees it."""
     ended = operations.end_member_sessions(actor=acting(), **body)
@@ -189,6 +198,7 @@ def end_member_sessions(body: dict[str, Any]) -> dict[str, int]:
 @limits.per_caller("60/hour")
 @blueprint.arguments(schemas.UnbindWeChat)
 @blueprint.response(204)
+@blueprint.refuses(404, 409)
 def unbind_wechat(body: dict[str, Any]) -> None:
     """Take a lost WeChat account off a member, who joins again from another one."""
     operations.unbind_wechat(actor=acting(), **body)

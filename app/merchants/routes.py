@@ -15,6 +15,7 @@ blueprint = Blueprint("merchants", __name__, url_prefix=API_PREFIX)
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.NewMerchant)
 @blueprint.response(201, schemas.Merchant)
+@blueprint.refuses(409)
 def register_merchant(body: dict[str, Any]) -> operations.RegisteredMerchant:
     """Register a merchant."""
     return operations.register_merchant(**body)
@@ -24,6 +25,7 @@ def register_merchant(body: dict[str, Any]) -> operations.RegisteredMerchant:
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.Suspension)
 @blueprint.response(200, schemas.Merchant)
+@blueprint.refuses(404)
 def suspend_merchant(body: dict[str, Any]) -> operations.RegisteredMerchant:
     """Stop or allow a merchant's scanning."""
     return operations.set_merchant_suspended(**body)
@@ -33,6 +35,7 @@ def suspend_merchant(body: dict[str, Any]) -> operations.RegisteredMerchant:
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.Shop)
 @blueprint.response(201, schemas.Shop)
+@blueprint.refuses(404)
 def open_shop(body: dict[str, Any]) -> operations.RegisteredShop:
     """Open a shop of a merchant."""
     return operations.open_shop(**body)
@@ -42,6 +45,7 @@ def open_shop(body: dict[str, Any]) -> operations.RegisteredShop:
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.Assignment)
 @blueprint.response(200, schemas.Assignment)
+@blueprint.refuses(404, 409)
 def assign_staff(body: dict[str, Any]) -> operations.Assignment:
     """Say where a staff account works."""
     return operations.assign_staff(**body)

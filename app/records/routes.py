@@ -52,6 +52,7 @@ def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Deli
 @blueprint.route("/deliveries/<uuid:delivery_id>", methods=["GET"])
 @allow(Role.SOURCE, Role.OPERATOR)
 @blueprint.response(200, schemas.DeliveryReport)
+@blueprint.refuses(404)
 def show_delivery(delivery_id: UUID) -> DeliveryReport:
     """The report of a delivery, for the source that sent it and for operators."""
     return operations.open_report(delivery_id=delivery_id, source_id=_source_of_caller())
@@ -61,6 +62,7 @@ def show_delivery(delivery_id: UUID) -> DeliveryReport:
 @allow(Role.SOURCE, Role.OPERATOR)
 @blueprint.arguments(schemas.RefusalsQuery, location="query")
 @blueprint.response(200, schemas.Refusals)
+@blueprint.refuses(404)
 def list_refusals(page: dict[str, int], delivery_id: UUID) -> dict[str, Any]:
     """The refused rows of a delivery, a page at a time."""
     return {
@@ -74,6 +76,7 @@ def list_refusals(page: dict[str, int], delivery_id: UUID) -> dict[str, Any]:
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.NewSource)
 @blueprint.response(201, schemas.SourceCredential)
+@blueprint.refuses(409)
 def register_source(body: dict[str, Any]) -> NewCredential:
     """Make an account for a department's machine and say what it may deliver."""
     return operations.register_source(keys=key_provider(), **body)

@@ -66,6 +66,7 @@ def draw_pass_code_svg() -> Response:
 @limits.per_caller("30/minute")
 @blueprint.arguments(schemas.Claim)
 @blueprint.response(200, schemas.ClaimedVoucher)
+@blueprint.refuses(404, 409)
 def claim_voucher(body: dict[str, Any]) -> Response:
     """Claim a benefit; a points price is held until the voucher ends."""
     answer = vouchers.claim_voucher(citizen_id=caller().subject_id, **body)
@@ -84,6 +85,7 @@ def list_vouchers(page: dict[str, Any]) -> dict[str, Any]:
 @blueprint.route("/me/vouchers/<uuid:voucher_id>/code", methods=["GET"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, schemas.Code)
+@blueprint.refuses(404, 409)
 def show_voucher_code(voucher_id: UUID) -> dict[str, Any]:
     """The code of a claimed voucher, as text."""
     return {"code": _voucher_code(voucher_id)}
@@ -92,6 +94,7 @@ def show_voucher_code(voucher_id: UUID) -> dict[str, Any]:
 @blueprint.route("/me/vouchers/<uuid:voucher_id>/code.png", methods=["GET"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, PICTURE, content_type=PNG)
+@blueprint.refuses(404, 409)
 def draw_voucher_code_png(voucher_id: UUID) -> Response:
     """The code of a claimed voucher as PNG."""
     return Response(qr.qr_png(_voucher_code(voucher_id)), content_type=PNG)
@@ -100,6 +103,7 @@ def draw_voucher_code_png(voucher_id: UUID) -> Response:
 @blueprint.route("/me/vouchers/<uuid:voucher_id>/code.svg", methods=["GET"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, PICTURE, content_type=SVG)
+@blueprint.refuses(404, 409)
 def draw_voucher_code_svg(voucher_id: UUID) -> Response:
     """The code of a claimed voucher as SVG."""
     return Response(qr.qr_svg(_voucher_code(voucher_id)), content_type=SVG)
@@ -108,6 +112,7 @@ def draw_voucher_code_svg(voucher_id: UUID) -> Response:
 @blueprint.route("/me/vouchers/<uuid:voucher_id>/manual-code", methods=["POST"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, schemas.Code)
+@blueprint.refuses(404, 409)
 def show_manual_code(voucher_id: UUID) -> dict[str, Any]:
     """The code to read out to a clerk whose camera is broken."""
     citizen_id = caller().subject_id
@@ -118,6 +123,7 @@ def show_manual_code(voucher_id: UUID) -> dict[str, Any]:
 @blueprint.route("/me/vouchers/<uuid:voucher_id>/give-back", methods=["POST"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, schemas.Voucher)
+@blueprint.refuses(404, 409)
 def give_back_voucher(voucher_id: UUID) -> queries.HeldVoucher:
     """Give a voucher back; held points are free again."""
     return vouchers.give_back_voucher(citizen_id=caller().subject_id, voucher_id=voucher_id)
@@ -128,6 +134,7 @@ def give_back_voucher(voucher_id: UUID) -> queries.HeldVoucher:
 @limits.local_per_caller("600/minute")
 @blueprint.arguments(schemas.Preview)
 @blueprint.response(200, schemas.PreviewAnswer)
+@blueprint.refuses(404, 409)
 def preview(body: dict[str, Any]) -> dict[str, Any]:
     """What a clerk may know before redeeming; it burns a pass code."""
     return operations.preview(keys=keys(), counter=counter_at(body.pop("shop_id")), **body)
@@ -138,6 +145,7 @@ def preview(body: dict[str, Any]) -> dict[str, Any]:
 @limits.local_per_caller("600/minute")
 @blueprint.arguments(schemas.Redeem)
 @blueprint.response(200, schemas.RedeemAnswer)
+@blueprint.refuses(404, 409)
 def redeem(body: dict[str, Any]) -> Response:
     """Redeem a voucher, once; the same id gives the same answer."""
     counter = counter_at(body.pop("shop_id"))
@@ -161,6 +169,7 @@ def list_redemptions(page: dict[str, Any]) -> dict[str, Any]:
 @limits.per_caller("60/minute")
 @blueprint.arguments(schemas.Annul)
 @blueprint.response(200, schemas.AnnulAnswer)
+@blueprint.refuses(404, 409)
 def annul(body: dict[str, Any]) -> Response:
     """Take back a redemption of the clerk's merchant within 15 minutes."""
     counter = counter_at(body.pop("shop_id"))

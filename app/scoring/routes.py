@@ -36,6 +36,7 @@ def key_provider() -> KeyProvider:
 @blueprint.arguments(DeliveryForm, location="form")
 @blueprint.arguments(DeliveryFile, location="files")
 @blueprint.response(200, DeliveryReportSchema)
+@blueprint.refuses(409)
 def take_delivery(form: dict[str, Any], files: dict[str, FileStorage]) -> DeliveryReport:
     """Take a department's file and answer with its report; the same id again changes nothing."""
     upload = files["file"]
@@ -48,6 +49,7 @@ def take_delivery(form: dict[str, Any], files: dict[str, FileStorage]) -> Delive
 @blueprint.route("/me/score", methods=["GET"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, schemas.Score)
+@blueprint.refuses(404, 409)
 def show_score() -> dict[str, Any]:
     """The citizen's own score as it is now."""
     return _score(operations.open_score(keys=key_provider(), citizen_id=caller().subject_id))
@@ -57,6 +59,7 @@ def show_score() -> dict[str, Any]:
 @allow(Role.CITIZEN)
 @blueprint.arguments(schemas.ScoreExplanationQuery, location="query")
 @blueprint.response(200, schemas.ScoreExplanation)
+@blueprint.refuses(404, 409)
 def explain_score(query: dict[str, date | None]) -> dict[str, Any]:
     """The citizen's own score of a day, line by line."""
     return _score(
@@ -69,6 +72,7 @@ def explain_score(query: dict[str, date | None]) -> dict[str, Any]:
 @blueprint.route("/schemes/current", methods=["GET"])
 @public
 @blueprint.response(200, schemas.PublishedScheme)
+@blueprint.refuses(409)
 def show_scheme() -> dict[str, Any]:
     """The published rules that apply now."""
     return _scheme(operations.open_current_scheme())

@@ -70,6 +70,7 @@ def show_viewer() -> Response:
 @blueprint.route("/docs/<file>")
 @public
 @blueprint.response(200, content_type="application/octet-stream", description="A file.")
+@blueprint.refuses(404)
 def read_viewer_file(*, file: str) -> Response:
     """A file of the viewer."""
     if file == "start.js":
@@ -83,6 +84,7 @@ def read_viewer_file(*, file: str) -> Response:
 @blueprint.route("/problems/<code>")
 @public
 @blueprint.response(200, content_type="text/html", description="A page.")
+@blueprint.refuses(404)
 def explain_problem(*, code: str) -> Response:
     """What a refusal means and what to do."""
     if _CODE.fullmatch(code) is None:

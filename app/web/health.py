@@ -109,6 +109,7 @@ def answer_alive() -> dict[str, object]:
 @blueprint.route("/readyz")
 @public
 @blueprint.response(200, HealthSchema)
+@blueprint.refuses(503)
 def answer_ready() -> dict[str, object]:
     """Readiness: PostgreSQL answers and its schema is not older than this program."""
     health = cast("Health", current_app.extensions["card_health"])

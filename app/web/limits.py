@@ -140,16 +140,26 @@ def forget_all() -> None:
 
 def per_caller(limit: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Limit each signed-in caller, counted over Redis: `"30/minute"`."""
-    return cast(
-        "Callable[[Callable[P, R]], Callable[P, R]]", limiter.limit(limit, key_func=_caller_key)
-    )
+    return _shared(limit, _caller_key)
 
 
 def per_address(limit: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Limit each client address, counted over Redis."""
-    return cast(
-        "Callable[[Callable[P, R]], Callable[P, R]]", limiter.limit(limit, key_func=client_address)
+    return _shared(limit, client_address)
+
+
+def _shared(
+    limit: str, key: Callable[[], str]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    decorate = cast(
+        "Callable[[Callable[P, R]], Callable[P, R]]", limiter.limit(limit, key_func=key)
     )
+    return lambda view: _marked(decorate(view))
+
+
+def _marked(view: Callable[P, R]) -> Callable[P, R]:
+    view.limited = True  # type: ignore[attr-defined]  # read by the document
+    return view
 
 
 def local_per_caller(limit: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -167,6 +177,6 @@ def local_per_caller(limit: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 raise TooManyRequests(retry_after_seconds=wait)
             return view(*args, **kwargs)
 
-        return limited
+        return _marked(limited)
 
     return decorate

@@ -69,6 +69,7 @@ def configure_metrics(app: Flask, *, token: str | None, gauges: tuple[Gauges, ..
 @blueprint.route("/metrics")
 @public
 @blueprint.response(200, content_type="text/plain", description="Prometheus text format.")
+@blueprint.refuses(404)
 def read_metrics() -> Response:
     """Metrics, for internal addresses and for those who hold the token."""
     token, gauges = current_app.extensions["card_metrics"]

@@ -26,6 +26,7 @@ def gateway() -> operations.Gateway:
 @limits.per_address("600/minute")
 @blueprint.arguments(schemas.WeChatSignIn)
 @blueprint.response(200, schemas.SignedIn)
+@blueprint.refuses(403, 409)
 def sign_in(body: dict[str, Any]) -> dict[str, Any]:
     """Sign in with a WeChat code; who is no member gets a ticket to join with."""
     found = operations.sign_in(keys=key_provider(), gateway=gateway(), **body)
@@ -37,6 +38,7 @@ def sign_in(body: dict[str, Any]) -> dict[str, Any]:
 @limits.per_address("120/minute")
 @blueprint.arguments(schemas.Join)
 @blueprint.response(201, Tokens)
+@blueprint.refuses(401, 403, 409)
 def join(body: dict[str, Any]) -> dict[str, Any]:
     """Join after reading the texts at /consent-texts."""
     return tokens_of(operations.join(keys=key_provider(), gateway=gateway(), **body))
