@@ -85,7 +85,8 @@ def _pgbench(ready: Ready, per_client: int) -> float:
         script.flush()
         done = subprocess.run(
             [
-                postgres_binary("pgbench"), "--no-vacuum", "--client", str(CLIENTS), "--transactions", str(per_client),
+                postgres_binary("pgbench"), "--no-vacuum",
+                "--client", str(CLIENTS), "--transactions", str(per_client),
                 "--protocol", "prepared", "--define", "i=0", "--define",
                 f"per_client={per_client}", "--file", script.name,
                 ready.stack.database.url("card_web"),

