@@ -268,6 +268,20 @@ def committing_app(session_app: Flask, test_database: Database) -> Iterator[Flas
     truncate_all(test_database)
 
 
+@pytest.fixture
+def job_app(
+    committing_app: Flask, test_database: Database, servers: dict[str, Any]
+) -> Iterator[Flask]:
+    """The application with the worker's rights, beside the one that commits."""
+    given = environment(test_database, Path(servers["keys_file"]))
+    app = create_app(
+        Settings.from_environ(given | {"DATABASE_URL": test_database.url("card_job")})
+    )
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
 def truncate_all(made: Database) -> None:
     """Empty every table that no migration fills, as the administrator."""
     with psycopg.connect(made.admin_url, autocommit=True) as connection:

@@ -61,8 +61,8 @@ class Anchor:
     head_count: int
 
 
-def _post(call: str, **parameters: object) -> Posting:
-    row = transaction_required().execute(text(f"SELECT * FROM {call}"), parameters).one()
+def _post(statement: str, **parameters: object) -> Posting:
+    row = transaction_required().execute(text(statement), parameters).one()
     return Posting(
         transfer_id=row.transfer_id,
         refusal_code=row.code,
@@ -89,7 +89,8 @@ def grant(
     `subject_id` is whose account it is (default: the citizen's own).  Refuses `lot_expired`.
     """
     return _post(
-        "ledger_grant(:citizen, :transfer, :subject, :amount, :expires_on, :effective_on, :reason)",
+        "SELECT * FROM ledger_grant(:citizen, :transfer, :subject, :amount, :expires_on,"
+        " :effective_on, :reason)",
         citizen=citizen_id,
         transfer=transfer_id,
         subject=subject_id or citizen_id,
@@ -111,7 +112,8 @@ def spend(
 ) -> Posting:
     """Spend points, earliest expiry first.  Refuses `insufficient_points`."""
     return _post(
-        "ledger_spend(:citizen, :transfer, :subject, :amount, :effective_on, :reason)",
+        "SELECT * FROM ledger_spend(:citizen, :transfer, :subject, :amount, :effective_on,"
+        " :reason)",
         citizen=citizen_id,
         transfer=transfer_id,
         subject=subject_id or citizen_id,
@@ -135,7 +137,7 @@ def hold(
     Refuses `insufficient_points`, `hold_expired`.
     """
     return _post(
-        "ledger_hold(:citizen, :transfer, :subject, :amount, :expires_at, :reason)",
+        "SELECT * FROM ledger_hold(:citizen, :transfer, :subject, :amount, :expires_at, :reason)",
         citizen=citizen_id,
         transfer=transfer_id,
         subject=subject_id or citizen_id,
@@ -160,7 +162,8 @@ def hold_fen(
     Refuses `insufficient_credit`, `hold_expired`.
     """
     return _post(
-        "ledger_hold_fen(:citizen, :transfer, :subject, :purpose, :amount, :expires_at, :reason)",
+        "SELECT * FROM ledger_hold_fen(:citizen, :transfer, :subject, :purpose, :amount,"
+        " :expires_at, :reason)",
         citizen=citizen_id,
         transfer=transfer_id,
         subject=subject_id or citizen_id,
@@ -184,7 +187,7 @@ def post_hold(
     Refuses `hold_not_found`, `hold_ended`, `hold_expired`, `amount_too_large`.
     """
     return _post(
-        "ledger_post_hold(:citizen, :transfer, :hold, :amount, :effective_on)",
+        "SELECT * FROM ledger_post_hold(:citizen, :transfer, :hold, :amount, :effective_on)",
         citizen=citizen_id,
         transfer=transfer_id,
         hold=hold_id,
@@ -199,7 +202,7 @@ def void_hold(*, citizen_id: UUID, transfer_id: UUID, hold_id: UUID) -> Posting:
     Refuses `hold_not_found`, `hold_ended`, `hold_expired`.
     """
     return _post(
-        "ledger_void_hold(:citizen, :transfer, :hold)",
+        "SELECT * FROM ledger_void_hold(:citizen, :transfer, :hold)",
         citizen=citizen_id,
         transfer=transfer_id,
         hold=hold_id,
@@ -212,7 +215,7 @@ def expire_hold(*, citizen_id: UUID, transfer_id: UUID, hold_id: UUID) -> Postin
     Refuses `hold_not_found`, `hold_ended`, `hold_not_due`.
     """
     return _post(
-        "ledger_expire_hold(:citizen, :transfer, :hold)",
+        "SELECT * FROM ledger_expire_hold(:citizen, :transfer, :hold)",
         citizen=citizen_id,
         transfer=transfer_id,
         hold=hold_id,
@@ -234,7 +237,7 @@ def reverse(
     lots.  Refuses `transfer_not_found`, `not_reversible`, `already_reversed`.
     """
     return _post(
-        "ledger_reverse(:citizen, :transfer, :reversed, :effective_on, :prefer_lot)",
+        "SELECT * FROM ledger_reverse(:citizen, :transfer, :reversed, :effective_on, :prefer_lot)",
         citizen=citizen_id,
         transfer=transfer_id,
         reversed=reversed_id,
@@ -258,7 +261,7 @@ def transfer_fen(
     Refuses `account_not_found`, `insufficient_credit`.
     """
     return _post(
-        "ledger_transfer(:citizen, :transfer, :from_account, :to_account, :amount,"
+        "SELECT * FROM ledger_transfer(:citizen, :transfer, :from_account, :to_account, :amount,"
         " :effective_on, :reason)",
         citizen=citizen_id,
         transfer=transfer_id,
@@ -283,7 +286,8 @@ def set_credit_line(
     Refuses `credit_line_in_use`.
     """
     return _post(
-        "ledger_set_credit_line(:citizen, :transfer, :subject, 'fen', :purpose, :amount)",
+        "SELECT * FROM ledger_set_credit_line(:citizen, :transfer, :subject, 'fen',"
+        " :purpose, :amount)",
         citizen=citizen_id,
         transfer=transfer_id,
         subject=subject_id or citizen_id,

@@ -14,9 +14,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-VERIFY_TIMEOUT = "10min"
+_TIMEOUT = "SET LOCAL statement_timeout = '10min'"
 FINDINGS_MAX = 2000
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -393,9 +392,9 @@ CHECKS: tuple[Check, ...] = (
 
 def find_faults(session: Session) -> list[Finding]:
     """Run every check; at most FINDINGS_MAX findings each."""
-    session.execute(text(f"SET LOCAL statement_timeout = '{VERIFY_TIMEOUT}'"))
+    session.execute(text(_TIMEOUT))
     found: list[Finding] = []
     for check in CHECKS:
         rows = session.connection().exec_driver_sql(f"{check.sql} LIMIT {FINDINGS_MAX}")
-        found.extend(Finding(check.invariant, *row) for row in rows)
+        found += [Finding(check.invariant, *row) for row in rows]
     return found

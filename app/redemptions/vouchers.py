@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Result, delete, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -26,19 +26,12 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.ledger import operations as ledger
 from app.redemptions import codes, queries, refusals
-from app.redemptions.models import (
-    CodePresentation,
-    Voucher,
-    VoucherClaim,
-    VoucherEnding,
-    VoucherManualCode,
-)
+from app.redemptions.models import Voucher, VoucherClaim, VoucherEnding, VoucherManualCode
 from app.redemptions.queries import HeldVoucher
 from app.trail.operations import Actor, record_access
 
 MANUAL_CODE_TRIES: Final = 5
 SWEEP_BACK: Final = timedelta(days=1)
-PRESENTATIONS_KEPT: Final = timedelta(days=3)  # as long as answers are kept for retries
 _LOCK_WALLET: Final = text("SELECT redemption_lock_wallet(:citizen)")
 
 
@@ -116,22 +109,6 @@ def expire_due_vouchers(*, limit: int, back: timedelta = SWEEP_BACK) -> int:
     back_seconds = int(back.total_seconds())
     due = queries.due_vouchers(limit=limit, back_seconds=back_seconds)
     return sum(_expire(citizen_id, voucher_id) for citizen_id, voucher_id in due)
-
-
-def forget_presentations(*, keep: timedelta = PRESENTATIONS_KEPT) -> int:
-    """For the job: forget what can decide nothing any more; how many rows went.
-
-    Presentations of codes that expired long ago, and typed codes of vouchers that did.
-    """
-    with transaction() as session:
-        oldest = _clock(session) - keep
-        shown = session.execute(
-            delete(CodePresentation).where(CodePresentation.presented_at < oldest)
-        )
-        typed = session.execute(
-            delete(VoucherManualCode).where(VoucherManualCode.expires_at < oldest)
-        )
-        return _gone(shown) + _gone(typed)
 
 
 def show_voucher_code(*, keys: KeyProvider, citizen_id: UUID, voucher_id: UUID) -> str:
@@ -270,10 +247,6 @@ def _write_trail(voucher: Voucher, action: str) -> None:
         citizen_id=voucher.citizen_id, actor=Actor("citizen", voucher.citizen_id), action=action,
         fields=["voucher"], basis="membership",
     )
-
-
-def _gone(result: Result[Any]) -> int:
-    return int(getattr(result, "rowcount", 0))
 
 
 def _clock(session: Session) -> datetime:

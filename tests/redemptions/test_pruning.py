@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
 
-from app.config import Settings
-from app.factory import create_app
-from app.kernel.database import db
 from app.kernel.ids import new_id
 from app.redemptions.pruning import prune_scans
-from demo.servers import Database
 from tests.redemptions.builders import make_citizen, make_clerk, publish_library
-
-
-@pytest.fixture
-def job_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
-    """The application as the worker runs it."""
-    app = create_app(replace(settings, database_url=test_database.url("card_job")))
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.mark.parametrize(("hours", "left"), [(71, 1), (73, 0)])
@@ -40,7 +24,8 @@ def test_burnt_codes_are_kept_for_three_days(
     admin.execute(
         "UPDATE code_presentations SET presented_at = now() - make_interval(hours => %s)", (hours,)
     )
-    prune_scans()
+    with job_app.app_context():
+        prune_scans()
     assert admin.execute("SELECT count(*) FROM code_presentations").fetchone() == (left,)
 
 
@@ -53,5 +38,6 @@ def test_bad_scans_are_kept_for_half_a_year(
             " now() - make_interval(days => %s))",
             (new_id(), new_id(), new_id(), new_id(), days),
         )
-    prune_scans()
+    with job_app.app_context():
+        prune_scans()
     assert admin.execute("SELECT count(*) FROM unreadable_scans").fetchone() == (1,)
