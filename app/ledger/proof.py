@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 _TIMEOUT = "SET LOCAL statement_timeout = '10min'"
 FINDINGS_MAX = 2000
 
+
 @dataclass(frozen=True)
 class Finding:
     """One broken promise and the row that breaks it."""
@@ -28,15 +29,10 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        where = [
-            f"{name} {value}"
-            for name, value in (
-                ("citizen", self.citizen_id),
-                ("transfer", self.transfer_id),
-                ("account", self.account_id),
-            )
-            if value is not None
-        ]
+        named = {
+            "citizen": self.citizen_id, "transfer": self.transfer_id, "account": self.account_id,
+        }
+        where = [f"{name} {value}" for name, value in named.items() if value is not None]
         return f"{self.invariant}: {self.message} ({', '.join(where) or 'whole ledger'})"
 
 
