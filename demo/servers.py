@@ -68,6 +68,7 @@ class Postgres:
 
     def __init__(self, *, directory: Path | None = None, admin_url: str | None = None) -> None:
         self._server = None
+        self._directory = directory
         self._password: str | None = None
         if admin_url is None:
             if directory is None:
@@ -118,6 +119,17 @@ class Postgres:
         """Stop an embedded server (when this process is its last user)."""
         if self._server is not None:
             self._server.cleanup()
+
+    def crash(self) -> None:
+        """Stop an embedded server at once, without a checkpoint: it has to recover."""
+        if self._directory is not None:
+            server_control("stop", self._directory, "-m", "immediate")
+
+    def start_again(self) -> None:
+        """Start an embedded server where it was before."""
+        if self._server is not None and self._directory is not None:
+            server_control("restart", self._directory)  # which remembers the options of the start
+            self._server.ensure_postgres_running()
 
 
 def server_control(action: str, directory: Path, *options: str) -> None:
