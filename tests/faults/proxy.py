@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that can refuse, hang or slow down what passes through it."""
+"""A proxy on a loopback port that can refuse, hang or slow down what passes through it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ class Fault(Enum):
 
 
 class Proxy:
-    """Passes bytes between its own port and a target; `fault` may change at any time."""
+    """Passes bytes between its own port and a target; `fault` may change at any time.
 
-    def __init__(self, *, target: tuple[str, int]) -> None:
+    The target is a host and port, or the path of a Unix socket.
+    """
+
+    def __init__(self, *, target: tuple[str, int] | str) -> None:
         self._target = target
+        self.connections = 0  # that were asked for
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(TICK_SECONDS)
         self._closing = threading.Event()
@@ -48,6 +52,7 @@ class Proxy:
                 client, _ = self._listener.accept()
             except TimeoutError:
                 continue
+            self.connections += 1
             if self.fault is Fault.REFUSE:
                 client.close()
             else:
@@ -55,7 +60,7 @@ class Proxy:
 
     def _pass(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
-            server = socket.create_connection(self._target, timeout=5)
+            server = self._connect()
             with server, selectors.DefaultSelector() as chosen:
                 chosen.register(client, selectors.EVENT_READ, server)
                 chosen.register(server, selectors.EVENT_READ, client)
@@ -65,6 +70,14 @@ class Proxy:
                         continue
                     if not self._pass_ready(chosen):
                         return
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, tuple):
+            return socket.create_connection(self._target, timeout=5)
+        server = socket.socket(socket.AF_UNIX)
+        server.settimeout(5)
+        server.connect(self._target)
+        return server
 
     def _pass_ready(self, chosen: selectors.DefaultSelector) -> bool:
         for key, _ in chosen.select(TICK_SECONDS):
@@ -86,9 +99,9 @@ class Proxy:
 
 
 @contextmanager
-def proxy_to(host: str, port: int) -> Iterator[Proxy]:
-    """A proxy for the duration of the block."""
-    made = Proxy(target=(host, port))
+def proxy_to(target: tuple[str, int] | str) -> Iterator[Proxy]:
+    """A proxy to a host and port, or to a socket's path, for the duration of the block."""
+    made = Proxy(target=target)
     try:
         yield made
     finally:
