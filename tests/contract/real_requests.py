@@ -1,0 +1,242 @@
+"""For every route a request that works, made anew for each call: ids are used once.
+
+`request_for` fails for a route that nobody wrote one for; a route without input needs none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.kernel.ids import new_id
+from app.web.auth import Role
+from tests.contract.world import World, claim, hours_file, sent
+from tests.house.routes import PUBLIC, Route
+from tests.members.api import (
+    PASSWORD,
+    Account,
+    claims_of,
+    join,
+    join_body,
+    made_up_person,
+    make_staff,
+)
+from tests.members.people import made_up_member
+from tests.records.programme import HOURS, csv_file
+from tests.redemptions.builders import API, made_up_credit_code, publish_benefit
+from wechat_integration.sandbox.control import SandboxControl
+
+REASON = "本人到窗口核对"
+
+
+@dataclass(frozen=True)
+class Real:
+    """The parts of a request."""
+
+    body: dict[str, Any] | None = None
+    path: dict[str, str] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Everything that has a name."""
+        return {**(self.body or {}), **self.path, **self.query}
+
+
+Maker = Callable[[World, SandboxControl], Real]
+
+
+def request_for(world: World, sandbox: SandboxControl, route: Route) -> Real:
+    """A request to this route that works for its role."""
+    maker = MAKERS.get((route.method, route.rule.removeprefix(API)))
+    if maker is None:
+        assert not re.search(r"[<{]", route.rule), f"{route.rule} has no request that works"
+        return Real()
+    return maker(world, sandbox)
+
+
+def caller_of(world: World, route: Route, role: str | None = None) -> dict[str, str]:
+    """What a caller who may do it sends."""
+    if route.roles == (PUBLIC,):
+        return {}
+    who = world.ours.callers[Role(role or route.roles[0])]
+    return who.refresh_headers if route.rule.endswith("/tokens/refresh") else who.headers
+
+
+def _of_body(make: Callable[[World], dict[str, Any]]) -> Maker:
+    return lambda world, _: Real(body=make(world))
+
+
+def _of_person(**more: Any) -> Maker:
+    return _of_body(
+        lambda world: {"citizen_id": str(world.theirs.citizen.subject_id), "reason": REASON, **more}
+    )
+
+
+def _of_voucher(world: World, _: SandboxControl) -> Real:
+    voucher_id = claim(world.client, world.ours.citizen, world.benefit_code)
+    return Real(path={"voucher_id": str(voucher_id)})
+
+
+def _of_delivery(world: World, _: SandboxControl) -> Real:
+    return Real(path={"delivery_id": str(world.ours.delivery_id)})
+
+
+def _of_staff(world: World, _: SandboxControl) -> Real:
+    return Real(path={"staff_id": str(_fresh_staff(world).staff_id)})
+
+
+def _fresh_staff(world: World) -> Account:
+    return make_staff(world.app, "clerk")
+
+
+def _voucher_code(world: World) -> str:
+    citizen = world.ours.citizen
+    voucher_id = claim(world.client, citizen, world.benefit_code)
+    shown = world.client.get(f"{API}/me/vouchers/{voucher_id}/code", headers=citizen.headers)
+    return str(shown.get_json()["code"])
+
+
+def _redeem(world: World) -> dict[str, Any]:
+    return {
+        "redemption_id": str(new_id()), "shop_id": str(world.ours.shop_id),
+        "code": _voucher_code(world),
+    }
+
+
+def _preview(world: World) -> dict[str, Any]:
+    code = sent(world.client, "/me/pass-code", {}, world.ours.citizen.headers)["code"]
+    return {"shop_id": str(world.ours.shop_id), "code": code}
+
+
+def _annul(world: World) -> dict[str, Any]:
+    done = sent(world.client, "/redemptions", _redeem(world), world.ours.clerk.headers)
+    return {
+        "annulment_id": str(new_id()), "shop_id": str(world.ours.shop_id),
+        "receipt": done["receipt"],
+    }
+
+
+def _delivery(world: World) -> dict[str, Any]:
+    return {
+        "delivery_id": str(new_id()), "record_type": HOURS, "delivered_on": "2026-06-12",
+        "encoding": "utf-8", "file": hours_file(),
+    }
+
+
+def _register(world: World) -> dict[str, Any]:
+    person = made_up_member()
+    line = [person.name, person.id_number, str(person.phone), person.joined_on.isoformat()]
+    return {
+        "delivery_id": str(new_id()), "delivered_on": "2026-06-12", "encoding": "utf-8",
+        "file": csv_file("members", line),
+    }
+
+
+def _assignment(world: World) -> dict[str, Any]:
+    return {
+        "staff_id": str(_fresh_staff(world).staff_id), "role": "clerk", "active": True,
+        "merchant_id": str(world.theirs.merchant_id), "shop_id": str(world.theirs.shop_id),
+    }
+
+
+def _staff_sign_in(world: World) -> dict[str, Any]:
+    account = _fresh_staff(world)
+    return {"username": account.username, "password": PASSWORD, "totp": account.code()}
+
+
+def _source_sign_in(world: World) -> dict[str, Any]:
+    credential = world.ours.callers[Role.SOURCE].credential
+    assert credential is not None
+    return {"credential_id": str(credential.credential_id), "secret": credential.secret}
+
+
+def _wechat_sign_in(world: World, sandbox: SandboxControl) -> Real:
+    person = made_up_person(sandbox)
+    return Real(body={"code": sandbox.issue_login_code(openid=person.openid)})
+
+
+def _join(world: World, sandbox: SandboxControl) -> Real:
+    return Real(body=join_body(world.client, sandbox, made_up_person(sandbox)))
+
+
+def _unbind(world: World, sandbox: SandboxControl) -> Real:
+    tokens = join(world.client, sandbox, made_up_person(sandbox)).get_json()
+    citizen_id = claims_of(tokens["access_token"])["sub"]
+    return Real(body={"citizen_id": citizen_id, "reason": REASON})
+
+
+MAKERS: dict[tuple[str, str], Maker] = {
+    ("GET", "/docs/<file>"): lambda *_: Real(path={"file": "start.js"}),
+    ("GET", "/problems/<code>"): lambda *_: Real(path={"code": "not_found"}),
+    ("GET", "/me/trail"): lambda *_: Real(query={"limit": 2}),
+    ("GET", "/me/points/entries"): lambda *_: Real(query={"limit": 2, "before_version": 3}),
+    ("GET", "/me/score/explanation"): lambda *_: Real(query={"on": "2026-06-30"}),
+    ("GET", "/me/vouchers"): lambda world, _: Real(
+        query={"limit": 2, "before": str(world.ours.voucher_id)}
+    ),
+    ("POST", "/me/vouchers"): _of_body(
+        lambda world: {"voucher_id": str(new_id()), "benefit_code": world.benefit_code}
+    ),
+    ("GET", "/me/vouchers/<uuid:voucher_id>/code"): _of_voucher,
+    ("GET", "/me/vouchers/<uuid:voucher_id>/code.png"): _of_voucher,
+    ("GET", "/me/vouchers/<uuid:voucher_id>/code.svg"): _of_voucher,
+    ("POST", "/me/vouchers/<uuid:voucher_id>/manual-code"): _of_voucher,
+    ("POST", "/me/vouchers/<uuid:voucher_id>/give-back"): _of_voucher,
+    ("GET", "/redemptions"): lambda world, _: Real(query={"shop_id": str(world.ours.shop_id)}),
+    ("POST", "/redemptions"): _of_body(_redeem),
+    ("POST", "/redemptions/preview"): _of_body(_preview),
+    ("POST", "/redemptions/annulments"): _of_body(_annul),
+    ("POST", "/deliveries"): _of_body(_delivery),
+    ("GET", "/deliveries/<uuid:delivery_id>"): _of_delivery,
+    ("GET", "/deliveries/<uuid:delivery_id>/refusals"): _of_delivery,
+    ("POST", "/register-imports"): _of_body(_register),
+    ("POST", "/reopened-days"): _of_body(
+        lambda _: {"delivered_on": "2026-06-01", "reason": "补报漏报文件"}
+    ),
+    ("POST", "/sources"): _of_body(
+        lambda _: {
+            "source_id": str(new_id()), "unit": f"单位 {new_id()}", "record_types": [HOURS],
+        }
+    ),
+    ("POST", "/sources/token"): _of_body(_source_sign_in),
+    ("POST", "/sign-in/staff"): _of_body(_staff_sign_in),
+    ("POST", "/sign-in/wechat"): _wechat_sign_in,
+    ("POST", "/join"): _join,
+    ("POST", "/staff"): _of_body(
+        lambda _: {
+            "username": f"li.na-{new_id()}", "password": PASSWORD, "role": "clerk",
+            "display_name": "一号窗口",
+        }
+    ),
+    ("POST", "/staff/<uuid:staff_id>/disable"): _of_staff,
+    ("POST", "/staff/<uuid:staff_id>/end-sessions"): _of_staff,
+    ("POST", "/staff-assignments"): _of_body(_assignment),
+    ("POST", "/members/find"): _of_body(
+        lambda world: {"id_number": world.theirs.person.id_number, "reason": REASON}
+    ),
+    ("POST", "/members/reveal"): _of_person(fields=["name", "id_number", "phone"]),
+    ("POST", "/members/end-sessions"): _of_person(),
+    ("POST", "/members/unbind-wechat"): _unbind,
+    ("POST", "/merchants"): _of_body(
+        lambda _: {
+            "merchant_id": str(new_id()), "credit_code": made_up_credit_code(), "name": "影城",
+        }
+    ),
+    ("POST", "/merchant-suspensions"): _of_body(
+        lambda world: {"merchant_id": str(world.theirs.merchant_id), "suspended": False}
+    ),
+    ("POST", "/shops"): _of_body(
+        lambda world: {
+            "shop_id": str(new_id()), "merchant_id": str(world.theirs.merchant_id), "name": "门店",
+        }
+    ),
+    ("POST", "/benefit-merchants"): _of_body(
+        lambda world: {
+            "benefit_code": publish_benefit(world.app),
+            "merchant_id": str(world.theirs.merchant_id),
+        }
+    ),
+}
