@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import http
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
-from flask import Flask, Request, current_app
+from flask import Flask, Request, current_app, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import RAISE, Schema, fields
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import UnprocessableEntity, UnsupportedMediaType
 
 API_PREFIX = "/api/v1"
 SECURITY_SCHEME = "bearer"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 MULTIPART = "multipart/form-data"
+_BODIES = ("json", "form", "files")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +73,7 @@ class Blueprint(SmorestBlueprint):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._read: dict[str, frozenset[str]] = {}  # by endpoint: the places of its arguments
         self._prepare_doc_cbks += [_join_form_and_files, self._describe_access]
 
     def route(self, rule: str, **options: Any) -> Callable[[F], F]:
@@ -83,8 +86,21 @@ class Blueprint(SmorestBlueprint):
         return cast("Callable[[F], F]", super().arguments(made, **options))
 
     def response(self, status: int, schema: Any = None, **options: Any) -> Callable[[F], F]:
-        """The decorator that dumps the result with a schema."""
-        return cast("Callable[[F], F]", super().response(status, schema, **options))
+        """The decorator that dumps the result with a schema, and refuses what nobody reads."""
+        decorate = cast("Callable[[F], F]", super().response(status, schema, **options))
+        return lambda view: decorate(self._refusing_unread(view))
+
+    def _refusing_unread(self, view: F) -> F:
+        """Unknown input is refused on routes without arguments too."""
+
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            places = self._read.get(request.endpoint or "")
+            if places is not None:
+                _require_read(places)
+            return view(*args, **kwargs)
+
+        return cast("F", checked)
 
     def alt_response(self, status: int, **options: Any) -> Callable[[F], F]:
         """The decorator that documents another answer."""
@@ -107,10 +123,14 @@ class Blueprint(SmorestBlueprint):
         self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any
     ) -> None:
         super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        if self.url_prefix == API_PREFIX:
+            arguments = getattr(obj, "_apidoc", {}).get("arguments", {}).get("parameters", [])
+            places = frozenset(str(one["in"]) for one in arguments)
+            self._read[f"{self.name}.{endpoint}"] = places
         for method, described in self._docs[endpoint].items():
             if method != "parameters":
                 described["access"] = getattr(obj, "access", None)
-                described["limited"] = getattr(obj, "limited", False)
+                described["limited"] = getattr(obj, "limited", None)
                 described["operation_id"] = f"{self.name}_{endpoint}"
 
     def _describe_access(
@@ -127,6 +147,7 @@ class Blueprint(SmorestBlueprint):
             *((401, 403) if roles else ()),
             *((400, 413, 415) if "requestBody" in doc else ()),
             *((400,) if doc.get("parameters") else ()),
+            *((422,) if self.url_prefix == API_PREFIX else ()),
             *((429,) if doc_info["limited"] else ()),
             *((503,) if self.url_prefix == API_PREFIX else ()),
         }
@@ -134,6 +155,21 @@ class Blueprint(SmorestBlueprint):
         for status in sorted(refusals):
             responses.setdefault(str(status), http.HTTPStatus(status).name)
         return doc
+
+
+def _require_read(places: frozenset[str]) -> None:
+    """Refuse a query or a body that the route does not read; `{}` says nothing."""
+    if "query" not in places and request.query_string:
+        raise _unknown("query", {name: ["Unknown field."] for name in request.args})
+    sent = request.environ.get("CONTENT_LENGTH") or "0"
+    if places.isdisjoint(_BODIES) and (not sent.isdecimal() or int(sent) > len("{}")):
+        raise _unknown("json", {"_schema": ["No body is read here."]})
+
+
+def _unknown(place: str, messages: dict[str, list[str]]) -> UnprocessableEntity:
+    error = UnprocessableEntity()
+    error.data = {"messages": {place: messages}}  # type: ignore[attr-defined]  # as webargs does
+    return error
 
 
 def _join_form_and_files(doc: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
