@@ -20,7 +20,18 @@ from uuid import UUID
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.rows import dict_row
-from sqlalchemy import BigInteger, Date, DateTime, LargeBinary, MetaData, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Date,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Text,
+    Uuid,
+    event,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 
@@ -122,7 +133,8 @@ def _pooled_connection() -> Iterator[psycopg.Connection[Any]]:
     pooled = db.engine.raw_connection()
     try:
         connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
-        connection.autocommit = True
+        if not connection.autocommit:
+            connection.autocommit = True
         try:
             yield connection
         except psycopg.OperationalError:
@@ -131,11 +143,19 @@ def _pooled_connection() -> Iterator[psycopg.Connection[Any]]:
                 pooled.invalidate()
                 db.engine.dispose()
             raise
-        finally:
-            if not connection.closed:
-                connection.autocommit = False
     finally:
         pooled.close()
+
+
+@event.listens_for(Engine, "begin")
+def _end_autocommit(connection: Connection) -> None:
+    """Hot calls leave their connections in autocommit; a transaction takes it back.
+
+    Setting it twice per hot call would cost more than the call's own sending.
+    """
+    driver = connection.connection.driver_connection
+    if isinstance(driver, psycopg.Connection) and driver.autocommit:
+        driver.autocommit = False
 
 
 hot_connections: HotConnections = _pooled_connection
