@@ -10,6 +10,7 @@ from app.benefits.schemas import BENEFIT_CODE
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
+SCANNED: Final = validate.Length(max=8_000)  # more than a QR picture can hold
 MOMENT: Final = {"format": "date-time"}  # written by the SQL function
 
 
@@ -79,8 +80,8 @@ class Preview(ApiSchema):
     """Look at what was scanned or typed: exactly one of the two."""
 
     shop_id = fields.UUID(required=True)
-    code = fields.String()
-    manual_code = fields.String()
+    code = fields.String(validate=SCANNED)
+    manual_code = fields.String(validate=SCANNED)
 
     @validates_schema
     def check_presented(self, data: dict[str, Any], **_: Any) -> None:
@@ -131,9 +132,9 @@ class Redeem(ApiSchema):
 
     redemption_id = fields.UUID(required=True)
     shop_id = fields.UUID(required=True)
-    code = fields.String()
-    reference = fields.String()
-    manual_code = fields.String()
+    code = fields.String(validate=SCANNED)
+    reference = fields.String(validate=SCANNED)
+    manual_code = fields.String(validate=SCANNED)
     benefit_code = fields.String(validate=BENEFIT_CODE)
 
     @validates_schema
@@ -159,7 +160,7 @@ class Annul(ApiSchema):
 
     annulment_id = fields.UUID(required=True)
     shop_id = fields.UUID(required=True)
-    receipt = fields.String(required=True)
+    receipt = fields.String(required=True, validate=SCANNED)
 
 
 class AnnulAnswer(ApiSchema):
