@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import flask_swagger_ui
 import orjson
 from flask import Response, current_app
+from markdown_it import MarkdownIt
 from werkzeug.exceptions import NotFound
 
 from app.web.auth import public
@@ -42,6 +42,7 @@ _START = """SwaggerUIBundle({
   url: "/openapi.json", dom_id: "#viewer", validatorUrl: null, deepLinking: true
 });
 """
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})
 _CACHED = {"Cache-Control": "public, max-age=86400"}
 
 
@@ -96,17 +97,6 @@ def explain_problem(*, code: str) -> Response:
 
 
 def _as_html(markdown: str) -> str:
-    """Headings, list items and paragraphs: all that our problem pages use."""
-    blocks: list[str] = []
-    for block in re.split(r"\n\s*\n", html.escape(markdown.strip())):
-        if block.startswith("#"):
-            level = len(block) - len(block.lstrip("#"))
-            blocks.append(f"<h{level}>{block.lstrip('# ')}</h{level}>")
-        elif block.startswith(("- ", "* ")):
-            items = "".join(f"<li>{item}</li>" for item in re.split(r"\n?[-*] ", block) if item)
-            blocks.append(f"<ul>{items}</ul>")
-        else:
-            blocks.append(f"<p>{block}</p>")
-    body = re.sub(r"`([^`]+)`", r"<code>\1</code>", "\n".join(blocks))
+    body = _MARKDOWN.render(markdown)
     head = '<head><meta charset="utf-8"></head>'
     return f'<!doctype html>\n<html lang="zh">{head}<body>{body}</body></html>\n'
