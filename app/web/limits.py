@@ -23,6 +23,7 @@ from functools import wraps
 from math import ceil
 from typing import ParamSpec, TypeVar, cast
 
+import redis
 from flask import Flask, Response, request
 from flask_limiter import Limiter, RequestLimit
 from limits import RateLimitItem, parse
@@ -84,7 +85,13 @@ class RouteLimiter(Limiter):
     def _check_request_limit(
         self, callable_name: str | None = None, in_middleware: bool = True  # noqa: FBT001, FBT002
     ) -> None:
-        if not in_middleware:
+        if in_middleware:
+            return
+        try:
+            super()._check_request_limit(callable_name, in_middleware)
+        except redis.RedisError:
+            # Redis failed several threads at once; the extension falls back for the first alone.
+            self.context.seen_limits.clear()
             super()._check_request_limit(callable_name, in_middleware)
 
 
