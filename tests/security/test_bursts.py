@@ -1,0 +1,127 @@
+"""S20: every limited route refuses a burst with 429 and the time to wait, without Redis too.
+
+The mechanism (networks of IPv6, a Redis that hangs or forgets) is tested in tests/web.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from limits import RateLimitItem, parse
+
+from app.web import limits
+from demo.servers import Database, free_port
+from tests.conftest import Sized, environment, sandbox_environment
+from tests.contract.real_requests import caller_of
+from tests.contract.world import World, sign_in_again
+from tests.house.routes import Route, as_openapi
+from tests.house.snapshots import matrix
+from tests.web.test_limits import served
+from wechat_integration.sandbox.server import SandboxServer
+
+REFRESH = "/api/v1/tokens/refresh"
+# What sensitive means here: guessing, personal data, money, and what calls others or costs much.
+MUST_BE_LIMITED = {
+    "/api/v1/sign-in/staff", "/api/v1/sign-in/wechat", "/api/v1/join", "/api/v1/sources/token",
+    REFRESH, "/api/v1/members/find", "/api/v1/members/reveal", "/api/v1/members/unbind-wechat",
+    "/api/v1/staff", "/api/v1/me/pass-code", "/api/v1/me/pass-code.png",
+    "/api/v1/me/pass-code.svg", "/api/v1/me/vouchers", "/api/v1/redemptions",
+    "/api/v1/redemptions/preview", "/api/v1/redemptions/annulments",
+}
+ROUTES = [
+    route for route in matrix() if route.rule in MUST_BE_LIMITED
+    and (route.method == "POST" or "pass-code." in route.rule)
+]  # fmt: skip
+SHARED_MAX = 120  # larger limits are burst in this process alone
+
+
+def limits_of(app: Flask) -> dict[tuple[str, str], str]:
+    """The limit of every limited route."""
+    found = {}
+    for rule in app.url_map.iter_rules():
+        limit = getattr(app.view_functions[rule.endpoint], "limited", None)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            if limit is not None:
+                found[rule.rule, method] = str(limit)
+    return found
+
+
+def limit_of(app: Flask, route: Route) -> RateLimitItem:
+    return parse(limits_of(app)[route.key])
+
+
+def test_every_sensitive_route_is_limited(world: World) -> None:
+    assert {route.key for route in ROUTES} == set(limits_of(world.app))
+
+
+def headers_of(world: World, route: Route) -> dict[str, str]:
+    """A caller's token; of a refresh, one that is refused after it was counted."""
+    if route.rule != REFRESH:
+        return caller_of(world, route)
+    return sign_in_again(world.app, world.ours.citizen).refresh_headers
+
+
+def check(statuses: list[int], last: Any, limit: RateLimitItem) -> None:
+    assert 429 not in statuses[: limit.amount]
+    assert set(statuses[limit.amount :]) == {429}
+    document = last.json() if callable(last.json) else last.get_json()
+    assert document["code"] == "too_many_requests"
+    assert 1 <= int(last.headers["Retry-After"]) <= limit.get_expiry() + 1
+
+
+def burst(world: World, route: Route, number: int) -> tuple[list[int], Any]:
+    """The statuses, and the last answer."""
+    headers, statuses = headers_of(world, route), []
+    for _ in range(number):
+        answer = world.client.open(
+            as_openapi(route.rule), method=route.method, headers=headers,
+            json={} if route.method == "POST" else None,
+        )
+        statuses.append(answer.status_code)
+    return statuses, answer
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.rule}")
+def test_s20_a_burst_is_refused(world: World, sized: Sized, route: Route) -> None:
+    limit = limit_of(world.app, route)
+    times = sized(ci=1, full=10)
+    for _ in range(3):  # a minute may end in the middle: then once more
+        limits.forget_all()
+        minute = time.monotonic() // limit.get_expiry()
+        statuses, last = burst(world, route, limit.amount * times + 3)
+        if time.monotonic() // limit.get_expiry() == minute:
+            break
+    check(statuses, last, limit)
+    if route.roles == ("citizen",):
+        alone = world.client.open(
+            as_openapi(route.rule), method=route.method, headers=world.theirs.citizen.headers
+        )
+        assert alone.status_code != 429
+
+
+def test_s20_the_limits_hold_without_redis(
+    world: World, test_database: Database, servers: dict[str, Any], sandbox_server: SandboxServer,
+    tmp_path: Path,
+) -> None:
+    """A server whose Redis refuses every connection counts in its own memory."""
+    variables = environment(
+        test_database, Path(servers["keys_file"]), **sandbox_environment(sandbox_server),
+        REDIS_URL=f"redis://127.0.0.1:{free_port()}/0",
+    )
+    with served(variables, tmp_path) as server:
+        for route in ROUTES:
+            limit = limit_of(world.app, route)
+            if limit.amount > SHARED_MAX:
+                continue
+            headers, statuses = headers_of(world, route), []
+            for _ in range(limit.amount + 3):
+                answer = server.request(
+                    route.method, as_openapi(route.rule), headers=headers,
+                    json={} if route.method == "POST" else None,
+                )
+                statuses.append(answer.status_code)
+            check(statuses, answer, limit)
