@@ -84,7 +84,7 @@ class StableTokenSource:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._token: _Token | None = None
-        self._rejected = ""
+        self._rejected: str | None = None
         self._flight: Future[_Token] | None = None
 
     def current(self, *, deadline: Deadline) -> str:
@@ -172,8 +172,11 @@ class StableTokenSource:
             return stored
 
     def _stored(self) -> _Token | None:
-        found = None if self._shelf is None else self._shelf.take_down()
-        if found is None or found.text == self._rejected:
+        # After a refusal the shared token is not believed either: it may be just as dead.
+        if self._shelf is None or self._rejected is not None:
+            return None
+        found = self._shelf.take_down()
+        if found is None:
             return None
         ends_at = self._monotonic() + found.life_seconds
         renew_at = ends_at - RENEW_EARLY_SECONDS
@@ -188,6 +191,7 @@ class StableTokenSource:
             deadline=deadline,
         )
         fresh = _fresh_token(answer)
+        self._rejected = None
         if self._shelf is not None:
             self._shelf.put_up(fresh)
         return self._timed(fresh.text, asked_at + fresh.life_seconds)

@@ -62,7 +62,7 @@ def place(trace: TracebackType | None) -> str:
 
 def logging_settings(level: str) -> dict[str, Any]:
     """The settings for `logging.config.dictConfig` and gunicorn's `logconfig_dict`."""
-    quiet = ("procrastinate", "httpx", "httpcore", "alembic", "sqlalchemy")
+    quiet = ("procrastinate", "markdown_it", "httpx", "httpcore", "alembic", "sqlalchemy")
     return {
         "version": 1,
         "disable_existing_loggers": False,

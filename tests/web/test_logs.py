@@ -24,7 +24,7 @@ def written() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     root.addHandler(handler)
     before = root.level
-    root.setLevel(logging.DEBUG)
+    root.setLevel(logging.INFO)
     yield stream
     root.setLevel(before)
     root.removeHandler(handler)
