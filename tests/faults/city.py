@@ -109,11 +109,13 @@ def found_city(
     holders: int,
     tickets: int,
     clerks: int,
+    accepts: int | None = None,
     price_points: int | None = None,
 ) -> City:
     """People with vouchers, who let WeChat tell them of each; the prices are 1, 2, 3, …
 
-    `price_points` is one price for all instead.
+    `accepts` is another number of messages that each of them lets WeChat send, `price_points` one
+    price for all.
     """
     prices = [price_points if price_points is not None else at + 1 for at in range(tickets)]
     benefits = [publish_benefit(app, price_points=price) for price in prices]
@@ -124,7 +126,7 @@ def found_city(
     ]
     people = []
     for _ in range(holders):
-        holder = make_holder(app, wechat, accepts=tickets)
+        holder = make_holder(app, wechat, accepts=tickets if accepts is None else accepts)
         if sum(prices):
             grant_points(app, holder.citizen_id, sum(prices))
         for benefit, price in zip(benefits, prices, strict=True):

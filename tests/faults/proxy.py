@@ -13,6 +13,7 @@ from enum import Enum
 
 CHUNK_BYTES = 65_536
 TICK_SECONDS = 0.05
+CONNECT_SECONDS_MAX = 5
 
 
 class Fault(Enum):
@@ -59,24 +60,27 @@ class Proxy:
                 self._start(self._pass, client)
 
     def _pass(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            server = self._connect()
-            with server, selectors.DefaultSelector() as chosen:
-                chosen.register(client, selectors.EVENT_READ, server)
-                chosen.register(server, selectors.EVENT_READ, client)
-                while not self._closing.is_set() and self.fault is not Fault.REFUSE:
-                    if self.fault is Fault.HANG:
-                        self._closing.wait(TICK_SECONDS)
-                        continue
-                    if not self._pass_ready(chosen):
-                        return
+        with (
+            client, contextlib.suppress(OSError), self._connect() as server,
+            selectors.DefaultSelector() as chosen,
+        ):
+            chosen.register(client, selectors.EVENT_READ, server)
+            chosen.register(server, selectors.EVENT_READ, client)
+            while not self._closing.is_set() and self.fault is not Fault.REFUSE:
+                if self.fault is Fault.HANG:
+                    self._closing.wait(TICK_SECONDS)
+                elif not self._pass_ready(chosen):
+                    return
 
     def _connect(self) -> socket.socket:
-        if isinstance(self._target, tuple):
-            return socket.create_connection(self._target, timeout=5)
-        server = socket.socket(socket.AF_UNIX)
-        server.settimeout(5)
-        server.connect(self._target)
+        family = socket.AF_INET if isinstance(self._target, tuple) else socket.AF_UNIX
+        server = socket.socket(family)
+        try:
+            server.settimeout(CONNECT_SECONDS_MAX)
+            server.connect(self._target)
+        except OSError:
+            server.close()
+            raise
         return server
 
     def _pass_ready(self, chosen: selectors.DefaultSelector) -> bool:

@@ -80,7 +80,7 @@ def test_l1_every_call_is_answered_once_and_for_all(service: Ground, sized: Size
     stack = service.stack
     city = found_city(
         service.app, service.wechat,
-        holders=sized(ci=20, full=100), tickets=sized(ci=5, full=10), clerks=16,
+        holders=sized(ci=20, full=100), tickets=sized(ci=5, full=10), clerks=16, accepts=100,
     )
     killer = Killer(stack, service.postgres)
     kills = killer.plan(
