@@ -42,7 +42,7 @@ from app.records.reading import (
     open_table,
 )
 from app.records.taking import Points, RecordTaker, RegisterTaker, Taking, Tally, chunks
-from app.trail.operations import Actor
+from app.trail.operations import Actor, require_reason
 
 REOPENED_HOURS = 24
 FILE_NAME_MAX_CHARS = 120
@@ -218,6 +218,7 @@ def _deliverable(record_types: Sequence[str]) -> list[str]:
 
 def reopen_day(*, delivered_on: date, staff_id: UUID, reason: str) -> None:
     """Let deliveries of a past day in again, for REOPENED_HOURS by the database's clock."""
+    reason = require_reason(reason)
     with transaction() as session:
         session.execute(
             insert(ReopenedDay).values(

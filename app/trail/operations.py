@@ -17,7 +17,10 @@ from app.kernel.ids import new_id
 
 REASON_MIN_CHARS = 5
 REASON_MAX_CHARS = 500
-_LONG_NUMBER = re.compile(r"(?:[0-9][\s-]*){9,}")  # a date passes, a mobile number does not
+# A date and a case number pass; mobile numbers, accounts, tokens and card codes do not.
+_NOT_FOR_REASONS = re.compile(
+    r"(?:[0-9][\s-]*){9,}|[!-~]{24,}|IC1[A-Z]:|[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}"
+)
 
 
 class ReasonNeeded(Invalid):
@@ -29,11 +32,11 @@ class ReasonNeeded(Invalid):
 
 
 class ReasonNamesPerson(Invalid):
-    """A reason is kept in plain text for years: it holds no identity, phone or card number."""
+    """A reason is kept in plain text for years: it holds no number or code of a person."""
 
     code: ClassVar[str] = "reason_names_person"
-    title: ClassVar[str] = "The reason holds a long number"
-    advice: ClassVar[str] = "查看理由中请勿填写身份证号、手机号等号码。"
+    title: ClassVar[str] = "The reason holds a long number or code"
+    advice: ClassVar[str] = "查看理由中请勿填写身份证号、手机号等号码或凭证。"
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def require_reason(reason: str) -> str:
     stripped = reason.strip()
     if not REASON_MIN_CHARS <= len(stripped) <= REASON_MAX_CHARS:
         raise ReasonNeeded
-    if _LONG_NUMBER.search(unicodedata.normalize("NFKC", stripped)):
+    if _NOT_FOR_REASONS.search(unicodedata.normalize("NFKC", stripped)):
         raise ReasonNamesPerson
     return stripped
 
