@@ -1,0 +1,30 @@
+"""A fresh town for every journey; whatever happened in it, the books are right afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.benefits.operations import load_catalogue
+from demo.load import prepare_programme
+from tests.conftest import ROOT
+from tests.journeys.town import Town
+from tests.ledger.checks import assert_ledger_balances
+from tests.members.api import bearer, staff_tokens
+from tests.redemptions.checks import assert_redemptions_agree
+from wechat_integration.sandbox.control import SandboxControl
+
+BENEFITS = ROOT / "app" / "benefits" / "catalogues" / "jinhua.toml"
+
+
+@pytest.fixture
+def town(app: Flask, sandbox: SandboxControl) -> Iterator[Town]:
+    """What engineers do by command is done: scoring rules, benefits, an operator."""
+    client = app.test_client()
+    prepare_programme()
+    load_catalogue(BENEFITS.read_text(encoding="utf-8"))
+    yield Town(client, sandbox, bearer(staff_tokens(app, client)["access_token"]))
+    assert_ledger_balances()
+    assert_redemptions_agree()
