@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.kernel import crypto
 from app.kernel.ids import new_id, random_id
 from app.kernel.keys import Key, KeyPurpose, KeyRing, Suite, UnknownKeyError, new_key_document
+from tests.conftest import Sized
 
 CITIZEN = UUID("0193a5f0-0000-7000-8000-000000000001")
 OTHER = UUID("0193a5f0-0000-7000-8000-000000000002")
@@ -78,9 +79,9 @@ def test_an_old_key_opens_what_it_closed_until_it_is_retired() -> None:
         crypto.unseal(ring(new), KeyPurpose.CODE, sealed, context=b"")
 
 
-def test_nonces_do_not_repeat() -> None:
+def test_nonces_do_not_repeat(sized: Sized) -> None:
     key = Key(KeyPurpose.CODE, 1, Suite.AES_GCM_SHA256, bytes(32))
-    count = 100_000
+    count = sized(ci=100_000, full=1_000_000)
     nonces = {crypto.seal(key, b"", context=b"")[2:14] for _ in range(count)}
     assert len(nonces) == count
 
