@@ -14,7 +14,7 @@ from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.config import Settings
 from app.kernel import checks, jobs
-from app.kernel.database import db
+from app.kernel.database import NETWORK_TIMEOUTS, db
 from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
 from app.ledger import operations as ledger
@@ -180,7 +180,7 @@ def _configure_database(app: Flask, settings: Settings) -> None:
         "pool_size": settings.database_pool_size,
         "max_overflow": 0,
         "pool_timeout": 3,
-        "connect_args": {"connect_timeout": 3, "application_name": "integrity-card"},
+        "connect_args": {**NETWORK_TIMEOUTS, "application_name": "integrity-card"},
     }
     db.init_app(app)
     Migrate(app, db, directory="migrations")

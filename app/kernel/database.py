@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 import psycopg
@@ -41,6 +41,16 @@ NAMING_CONVENTION = {
     "ck": "ck_%(table_name)s__%(constraint_name)s",
     "fk": "fk_%(table_name)s__%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
+}
+
+# A server that is gone without a word is noticed, or its connections would hold their threads for
+# a quarter of an hour.  A server that works on a long statement still answers these.
+NETWORK_TIMEOUTS: Final[dict[str, int]] = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 8_000,  # milliseconds
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
 }
 
 

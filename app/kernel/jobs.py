@@ -25,7 +25,7 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 
 from app.kernel.context import request_id
-from app.kernel.database import reading, transaction
+from app.kernel.database import NETWORK_TIMEOUTS, reading, transaction
 from app.kernel.outbox import REQUEST_ID_KEY
 
 log = logging.getLogger(__name__)
@@ -245,7 +245,7 @@ async def _work(settings: WorkerSettings, context: Context) -> None:
         min_size=1,
         max_size=settings.concurrency + 2,
         timeout=5,
-        kwargs={"connect_timeout": 3, "application_name": "integrity-card-worker"},
+        kwargs={**NETWORK_TIMEOUTS, "application_name": "integrity-card-worker"},
     )
     app = _jobs_app(connector, settings, context)
     async with app.open_async():

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from flask import Flask
 
+from app.kernel.database import NETWORK_TIMEOUTS, db
 from demo.servers import Database, Postgres
 from tests.conftest import environment, migrate, sandbox_environment
 from tests.faults.city import (
@@ -35,6 +36,7 @@ from wechat_integration.sandbox.control import SandboxControl
 from wechat_integration.sandbox.server import SandboxServer
 
 CALLERS = 24  # six times the threads of the service
+NOTICED_SECONDS_MAX = 10
 SLOW_SECONDS = 0.25  # in each direction
 
 
@@ -47,6 +49,8 @@ class Place:
     served: Served
     app: Flask
     city: City
+    variables: dict[str, str]
+    redis_url: str
 
     def redeem(self, ticket: Ticket, body: bytes | None = None) -> httpx.Response:
         clerk = self.city.clerks[0]
@@ -95,7 +99,7 @@ def place(
         city = found_city(app, sandbox, holders=4, tickets=12, clerks=1)
         variables = {**os.environ, **environment(behind, keys_file, **extra)}
         served = opened.enter_context(serving(variables, tmp_path))
-        yield Place(postgres, proxy, served, app, city)
+        yield Place(postgres, proxy, served, app, city, variables, redis_url)
 
 
 def test_without_the_database_the_service_says_so_and_comes_back(place: Place) -> None:
@@ -138,6 +142,16 @@ def test_a_slow_database_makes_nothing_wrong_and_leaves_nothing_behind(place: Pl
     assert statuses(again) == {200: len(tickets) - 1 - CALLERS}
     assert place.served.status("/readyz") == 200
     assert findings(place.app) == []
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed(place: Place) -> None:
+    with application(place.variables, redis_url=place.redis_url) as app, app.app_context():
+        connection: Any = db.engine.raw_connection().driver_connection
+        said = {name: int(value) for name, value in connection.info.get_parameters().items()
+                if name in NETWORK_TIMEOUTS}
+    assert set(said) == set(NETWORK_TIMEOUTS)
+    silence = said["keepalives_idle"] + said["keepalives_interval"] * said["keepalives_count"]
+    assert max(silence, said["tcp_user_timeout"] / 1000) <= NOTICED_SECONDS_MAX
 
 
 def statuses(answers: list[httpx.Response]) -> Counter[int]:
