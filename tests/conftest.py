@@ -216,10 +216,16 @@ def session_app(settings: Settings) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+def forget_limits(app: Flask) -> None:
+    """Forget the counts, where this application counts: the last one made in a process decides."""
+    limits.configure_limits(Flask("limits"), redis_url=app.extensions["card_settings"].redis_url)
+    limits.forget_all()
+
+
 @pytest.fixture
 def app(session_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The application inside an outer transaction that is rolled back after the test."""
-    limits.forget_all()
+    forget_limits(session_app)
     with session_app.app_context():
         connection = db.engine.connect()
         outer = connection.begin()
@@ -261,7 +267,7 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def committing_app(session_app: Flask, test_database: Database) -> Iterator[Flask]:
     """The application with real commits; all data is removed after the test."""
-    limits.forget_all()
+    forget_limits(session_app)
     yield session_app
     with session_app.app_context():
         db.session.remove()
