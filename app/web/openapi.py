@@ -16,7 +16,7 @@ from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Flask, Request, current_app, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import RAISE, Schema, fields
+from marshmallow import INCLUDE, RAISE, Schema, fields
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnprocessableEntity, UnsupportedMediaType
@@ -54,7 +54,13 @@ class ApiSchema(Schema):
 
 
 class ProblemSchema(Schema):
-    """A refusal (RFC 9457).  Switch on `code`; `/problems/<code>` explains it."""
+    """A refusal (RFC 9457).  Switch on `code`; `/problems/<code>` explains it.
+
+    Some refusals say more: when and where the first scan was, how long to wait.
+    """
+
+    class Meta:
+        unknown = INCLUDE  # extension members
 
     type = fields.String(required=True)
     title = fields.String(required=True)
