@@ -1,6 +1,7 @@
 """Holds: placed, posted in full or in part, voided, expired by the database's clock."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -25,6 +26,10 @@ def unknown_hold() -> Posting:
     return Posting(new_id(), None, False, 1, None, None, 0)
 
 
+def remaining(person: Person) -> list[int]:
+    return [lot.remaining_points for lot in queries.lots(citizen_id=person.citizen_id)]
+
+
 def test_held_points_are_not_available(person: Person) -> None:
     person.grant(100)
     held = person.hold(70)
@@ -39,6 +44,26 @@ def test_a_hold_is_posted_in_full(person: Person) -> None:
     posted = person.post(person.hold(70))
     assert posted.amount_units == 70
     assert person.balance() == queries.Balance(30, 0, 30)
+
+
+def test_a_whole_hold_posts_the_same_with_and_without_its_amount(person: Person) -> None:
+    """Without the amount it goes the short way, which redeeming takes."""
+    other = Person()
+    for each in (person, other):
+        each.grant(30, today() + timedelta(days=9))
+        each.grant(100)
+    short, long = person.post(person.hold(70)), other.post(other.hold(70), 70)
+    assert replace(short, transfer_id=long.transfer_id) == long
+    assert person.balance() == other.balance() == queries.Balance(60, 0, 60)
+    assert remaining(person) == remaining(other) == [60]
+
+
+def test_an_id_of_something_else_posts_no_hold(person: Person) -> None:
+    person.grant(100)
+    held, spent = person.hold(70), person.spend(10)
+    assert person.post(held, transfer_id=spent.transfer_id).refusal_code == "id_reused"
+    assert person.balance() == queries.Balance(90, 70, 20)
+    assert person.post(held).is_accepted
 
 
 def test_a_hold_is_posted_in_part_and_the_rest_is_free(person: Person) -> None:

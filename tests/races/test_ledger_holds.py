@@ -102,6 +102,7 @@ def test_without_lock_and_index_a_hold_ends_twice(
         test_database,
         functions={
             "ledger_end_hold": ("FOR UPDATE;", "; PERFORM pg_sleep(0.005);"),
+            "ledger_post_hold": ("FOR UPDATE;", "; PERFORM pg_sleep(0.005);"),
         },
         indexes=[
             "uq_ledger_transfers__citizen_id_hold_id",
@@ -127,7 +128,10 @@ def test_the_widened_race_is_harmless_with_the_lock(
     with guards_off(
         admin,
         test_database,
-        functions={"ledger_end_hold": ("FOR UPDATE;", "FOR UPDATE; PERFORM pg_sleep(0.005);")},
+        functions=dict.fromkeys(
+            ("ledger_end_hold", "ledger_post_hold"),
+            ("FOR UPDATE;", "FOR UPDATE; PERFORM pg_sleep(0.005);"),
+        ),
     ):
         pairs = place_holds(admin, 20, milliseconds=60_000)
         results = race_endings(test_database, pairs)
