@@ -1,11 +1,12 @@
 """Write what the house tests compare: `make snapshots`, then read the difference before committing.
 
-The migration head, the grants of the database roles, and a line in the access matrix for each new
-route, whose object rule a person must then write.
+The migration head, the seal of each new migration, the grants of the database roles, and a line in
+the access matrix for each new route, whose object rule a person must then write.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -25,6 +26,7 @@ from tests.house.routes import UNDECIDED, Route, routes_of
 
 GRANTS_FILE = Path(__file__).parent / "grants.txt"
 MATRIX_FILE = Path(__file__).parent / "access_matrix.toml"
+SEALS_FILE = Path(__file__).parent / "migrations.sha256"
 
 GRANTS = """
     WITH roles AS (SELECT unnest(ARRAY['card_web', 'card_job', 'card_report']) AS role),
@@ -85,8 +87,32 @@ def write_matrix(routes: list[Route]) -> None:
     MATRIX_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def digests_of_migrations() -> dict[str, str]:
+    """SHA-256 of every migration and of the SQL files beside them, by path below migrations/."""
+    folder = ROOT / "migrations"
+    found = [*folder.glob("versions/*.py"), *folder.glob("sql/*.sql")]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(found)
+    }
+
+
+def sealed_migrations() -> dict[str, str]:
+    """The digests of the migrations that are on main."""
+    lines = SEALS_FILE.read_text(encoding="utf-8").splitlines() if SEALS_FILE.exists() else []
+    return {name: digest for digest, name in (line.split("  ") for line in lines)}
+
+
+def seal_new_migrations() -> None:
+    """Add the migrations that have no seal yet; a seal that is there stays."""
+    sealed = {**digests_of_migrations(), **sealed_migrations()}
+    lines = [f"{digest}  {name}" for name, digest in sorted(sealed.items())]
+    SEALS_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Write all snapshots."""
+    seal_new_migrations()
     (head,) = ScriptDirectory(str(ROOT / "migrations")).get_heads()
     MIGRATION_HEAD.write_text(f"{head}\n", encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="card-snapshots-") as directory:

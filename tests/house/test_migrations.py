@@ -20,6 +20,7 @@ from app.factory import MIGRATION_HEAD, create_app
 from app.kernel.database import Base
 from demo.servers import Database
 from tests.conftest import ROOT, environment
+from tests.house.snapshots import digests_of_migrations, sealed_migrations
 
 WHAT_THERE_IS = """
     SELECT 'column', c.table_name || '.' || c.column_name || ' ' || c.data_type || ' '
@@ -75,6 +76,11 @@ def test_there_is_one_head_and_it_is_written_down() -> None:
 def test_migrations_are_numbered_in_order() -> None:
     numbers = [script.revision for script in scripts().walk_revisions()][::-1]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def test_a_migration_on_main_is_never_edited() -> None:
+    # A city's database has run it: write a new one.  `make snapshots` seals new files alone.
+    assert digests_of_migrations() == sealed_migrations()
 
 
 def test_every_migration_goes_up_down_and_up(
