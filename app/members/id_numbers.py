@@ -68,12 +68,21 @@ def birth_date(value: str) -> date | None:
 def parse_id_number(text: str) -> IdNumber:
     """The number in any usual spelling; IdNumberInvalid when it is none."""
     value = compact_id_number(text)
-    if not has_id_number_shape(value) or not has_right_check_character(value):
-        raise IdNumberInvalid
-    born_on = birth_date(value)
+    born_on = _born_on(value)
     if born_on is None:
         raise IdNumberInvalid
     return IdNumber(value=value, born_on=born_on)
+
+
+def is_id_number(value: str) -> bool:
+    """Whether a compacted text is a resident identity number."""
+    return _born_on(value) is not None
+
+
+def _born_on(value: str) -> date | None:
+    if not has_id_number_shape(value) or not has_right_check_character(value):
+        return None
+    return birth_date(value)
 
 
 def is_adult(*, born_on: date, on: date) -> bool:

@@ -45,3 +45,10 @@ def test_swapped_neighbours_are_found() -> None:
             swapped = GOOD[:place] + GOOD[place + 1] + GOOD[place] + GOOD[place + 2 :]
             with pytest.raises(CreditCodeInvalid):
                 parse_credit_code(swapped)
+
+
+def test_an_identity_number_is_never_taken_for_one() -> None:
+    number = "330702198503122223"  # made up, and one of those whose last digit fits both
+    assert check_character(number[:-1]) == number[-1]
+    with pytest.raises(CreditCodeInvalid):
+        parse_credit_code(number)

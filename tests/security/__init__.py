@@ -24,8 +24,8 @@ S43, D1   security/test_canaries: logs, metrics, Redis, jobs, pg_dump; members/t
           log records), web/test_logs, wechat_integration/test_secrets
 S44       web/test_problems (200 forced faults), security/test_faults (tables taken away)
 S45       members/test_access, trail/test_operations
-S47       house/test_gates, members/test_secrets: `compare_digest` alone.  Its constant time is the
-          standard library's promise; a timing test on a shared machine would say less.
+S47       house/test_gates, members/test_secrets: `compare_digest` alone; security/test_timing: it
+          takes the same time wherever a guess is wrong
 S48       security/test_secrets, members/test_secrets, house/test_gates, redemptions/test_codes
 S49       security/test_secrets (what may be used), members/test_secrets, house/test_gates,
           kernel/test_crypto (nonces, tampering, moved values)
