@@ -150,7 +150,7 @@ def deliver_today(machine: Api) -> None:
 
 def explain(citizen: Api, name: str) -> None:
     """The score of today with the lines behind each indicator."""
-    score = citizen.get("/me/score/explanation", on=city_date(now()).isoformat())
+    score = citizen.get("/me/score/explanation", as_of=city_date(now()).isoformat())
     scheme = score["scheme"]
     tell(
         f"{name}: {score['total']} of {score['total_cap']}, tier {score['tier'] or 'none'}, by "

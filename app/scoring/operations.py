@@ -17,6 +17,7 @@ from app.members.queries import find_masked_profile
 from app.records.catalogue import load_catalogue
 from app.records.operations import DeliveryRequest, take_file
 from app.records.queries import DeliveryReport, current_day
+from app.scoring.explanations import LINES_MAX, ExplainedScore, explain_score
 from app.scoring.models import (
     SchemeDimension,
     SchemeIndicator,
@@ -25,7 +26,7 @@ from app.scoring.models import (
     SchemeVersion,
 )
 from app.scoring.posting import LedgerPoints
-from app.scoring.queries import ExplainedScore, explain_score, scheme_in_force
+from app.scoring.queries import scheme_in_force
 from app.scoring.scheme import Scheme, parse_scheme
 
 REFRESH_SLICES = 16
@@ -166,9 +167,17 @@ def refresh_scores(*, as_of: date | None = None, slices: int = REFRESH_SLICES) -
 
 
 def open_score(
-    *, keys: KeyProvider, citizen_id: UUID, as_of: date | None = None
+    *,
+    keys: KeyProvider,
+    citizen_id: UUID,
+    as_of: date | None = None,
+    after_line: int = 0,
+    limit: int = LINES_MAX,
 ) -> ExplainedScore:
-    """The explained result of an active citizen on a day (default: now)."""
+    """The explained result of an active citizen on a day (default: now), with a page of lines.
+
+    A day to come is told as it would be if nothing else were delivered.
+    """
     as_of = as_of or current_day()
     profile = find_masked_profile(keys=keys, citizen_id=citizen_id)
     if profile is None or profile.status != "active" or profile.joined_on > as_of:
@@ -176,7 +185,9 @@ def open_score(
     scheme = scheme_in_force(on=as_of)
     if scheme is None:
         raise SchemeNotPublished
-    return explain_score(scheme=scheme, as_of=as_of, citizen_id=citizen_id)
+    return explain_score(
+        scheme=scheme, as_of=as_of, citizen_id=citizen_id, after_line=after_line, limit=limit
+    )
 
 
 def open_current_scheme() -> Scheme:

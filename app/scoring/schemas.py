@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from typing import Any
 
+from marshmallow import fields, validate
+
+from app.scoring.explanations import ALL_LINES, LINES_MAX
+from app.scoring.wording import describe_rule, plain
 from app.web.openapi import ApiSchema
+
+
+class Hexadecimal(fields.String):
+    """Bytes as hexadecimal text."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return super()._serialize(value.hex(), attr, obj, **kwargs)
 
 
 class SchemeName(ApiSchema):
@@ -13,32 +24,46 @@ class SchemeName(ApiSchema):
     code = fields.String(required=True)
     version = fields.String(required=True)
     title = fields.String(required=True)
-    content_hash = fields.String(
+    content_hash = Hexadecimal(
         required=True, metadata={"description": "SHA-256 of the published text, hexadecimal."}
     )
 
 
-class DimensionScore(ApiSchema):
-    """A dimension's points, after its cap."""
+class Exact(fields.String):
+    """An exact decimal number as the shortest text without an exponent."""
 
-    code = fields.String(required=True)
-    name = fields.String(required=True)
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        shown = value if value is None else plain(value)
+        return super()._serialize(shown, attr, obj, **kwargs)
+
+
+class DimensionScore(ApiSchema):
+    """A dimension's points before and after its cap."""
+
+    code = fields.String(required=True, attribute="dimension.code")
+    name = fields.String(required=True, attribute="dimension.name")
+    points_before_cap = fields.Integer(required=True)
     points = fields.Integer(required=True)
-    cap = fields.Integer(required=True)
+    cap = fields.Integer(required=True, attribute="dimension.cap")
+    taken_by_cap = fields.Integer(required=True)
 
 
 class IndicatorScore(ApiSchema):
     """An indicator: exact, rounded once, then cut at its cap."""
 
-    code = fields.String(required=True)
-    dimension = fields.String(required=True)
-    name = fields.String(required=True)
-    exact = fields.String(required=True)
+    code = fields.String(required=True, attribute="indicator.code")
+    dimension = fields.String(required=True, attribute="indicator.dimension")
+    name = fields.String(required=True, attribute="indicator.name")
+    rule = fields.String(required=True, attribute="indicator.rule.value")
+    unit = fields.String(required=True, allow_none=True, attribute="indicator.unit.value")
+    exact = Exact(required=True)
     rounded = fields.Integer(required=True)
     points = fields.Integer(required=True)
-    cap = fields.Integer(required=True)
+    cap = fields.Integer(required=True, attribute="indicator.cap")
+    taken_by_cap = fields.Integer(required=True)
+    line_count = fields.Integer(required=True)
     illustrative = fields.List(
-        fields.String(), required=True,
+        fields.String(), required=True, attribute="indicator.illustrative",
         metadata={"description": "Which parts of this rule are illustrative."},
     )
 
@@ -53,53 +78,80 @@ class NextScoreTier(ApiSchema):
 class Score(ApiSchema):
     """A citizen's own result."""
 
-    as_of_on = fields.Date(required=True)
-    total = fields.Integer(required=True)
-    total_cap = fields.Integer(required=True)
-    tier = fields.String(required=True, allow_none=True)
+    as_of_on = fields.Date(required=True, attribute="score.as_of_on")
+    total = fields.Integer(required=True, attribute="score.total")
+    total_cap = fields.Integer(required=True, attribute="scheme.total_cap")
+    tier = fields.String(required=True, allow_none=True, attribute="score.tier")
     next_tier = fields.Nested(NextScoreTier, required=True, allow_none=True)
     scheme = fields.Nested(SchemeName, required=True)
     dimensions = fields.List(fields.Nested(DimensionScore), required=True)
     indicators = fields.List(fields.Nested(IndicatorScore), required=True)
+    line_count = fields.Integer(required=True)
+
+
+class LineOrigin(ApiSchema):
+    """Whose delivery brought the record, in which row, taken in when."""
+
+    source_unit = fields.String(required=True, allow_none=True)
+    delivery_id = fields.UUID(required=True)
+    row_number = fields.Integer(required=True)
+    delivered_on = fields.Date(required=True)
+    received_at = fields.AwareDateTime(required=True)
 
 
 class ScoreLine(ApiSchema):
-    """One record beside one indicator.
+    """One record beside one indicator, in numbers and in words.
 
-    The exact values of an indicator's lines add up to its exact value.  `not_counted` is `older`,
-    `best_of`, `once` or `same_month` for a line that is worth nothing; from `ends_on` on the record
-    no longer counts.
+    The exact values of an indicator's lines add up to its exact value.  `over_cap` is what of the
+    value the indicator's cap takes.  `not_counted` is `older`, `best_of`, `once` or `same_month`
+    for a line that is worth nothing; from `ends_on` on the record no longer counts.
     """
 
     record_type = fields.String(required=True)
+    record_title = fields.String(required=True)
     record_number = fields.String(required=True)
     version = fields.Integer(required=True)
     event_on = fields.Date(required=True)
     ends_on = fields.Date(required=True, allow_none=True)
     item = fields.String(required=True, allow_none=True)
-    quantity = fields.String(required=True)
-    value = fields.String(required=True)
+    quantity = Exact(required=True)
+    value = Exact(required=True)
+    over_cap = Exact(required=True)
     not_counted = fields.String(required=True, allow_none=True)
+    wording = fields.String(required=True)
+    why_not = fields.String(required=True, allow_none=True)
+    legal_basis = fields.String(required=True)
+    origin = fields.Nested(LineOrigin, required=True)
 
 
 class ExplainedIndicator(IndicatorScore):
-    """An indicator with its lines."""
+    """An indicator with those of its lines that are on the page."""
 
-    rule = fields.String(required=True)
-    unit = fields.String(required=True, allow_none=True)
+    wording = fields.Function(lambda one: describe_rule(one.indicator), required=True)
     lines = fields.List(fields.Nested(ScoreLine), required=True)
 
 
 class ScoreExplanation(Score):
-    """A result with every line that led to it."""
+    """A result with the lines that led to it, a page at a time."""
 
     indicators = fields.List(fields.Nested(ExplainedIndicator), required=True)
+    next_after_line = fields.Integer(
+        required=True, allow_none=True,
+        metadata={"description": "What to ask for next; null when this page is the last."},
+    )
 
 
-class ScoreExplanationQuery(ApiSchema):
-    """Which day; without it, now."""
+class ScoreQuery(ApiSchema):
+    """Which day, past or to come; without it, now."""
 
-    on = fields.Date(load_default=None)
+    as_of = fields.Date(load_default=None)
+
+
+class ScoreExplanationQuery(ScoreQuery):
+    """Which day, and which page: the lines after the first `after_line`."""
+
+    after_line = fields.Integer(load_default=0, validate=validate.Range(0, ALL_LINES))
+    limit = fields.Integer(load_default=LINES_MAX, validate=validate.Range(1, LINES_MAX))
 
 
 class SchemeTier(ApiSchema):

@@ -173,7 +173,10 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/problems/<code>"): lambda *_: Real(path={"code": "not_found"}),
     ("GET", "/me/trail"): lambda *_: Real(query={"limit": 2}),
     ("GET", "/me/points/entries"): lambda *_: Real(query={"limit": 2, "before_version": 3}),
-    ("GET", "/me/score/explanation"): lambda *_: Real(query={"on": "2026-06-30"}),
+    ("GET", "/me/score"): lambda *_: Real(query={"as_of": "2026-06-30"}),
+    ("GET", "/me/score/explanation"): lambda *_: Real(
+        query={"as_of": "2026-06-30", "after_line": 0, "limit": 2}
+    ),
     ("GET", "/me/vouchers"): lambda world, _: Real(
         query={"limit": 2, "before": str(world.ours.voucher_id)}
     ),

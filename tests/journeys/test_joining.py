@@ -59,7 +59,7 @@ def test_department_delivers_and_score_is_explained(town: Town) -> None:
     assert (report["accepted_count"], report["dropped_count"]) == (1, 1)
     assert report["refused_by_reason"] == {"bad_number": 1}
 
-    score = town.get(f"/me/score/explanation?on={day}", citizen.headers)
+    score = town.get(f"/me/score/explanation?as_of={day}", citizen.headers)
     assert (score["total"], score["tier"]) == (503, None)
     assert score["next_tier"] == {"code": "A", "missing_points": 47}
     hours = next(one for one in score["indicators"] if one["code"] == "301")

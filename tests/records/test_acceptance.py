@@ -21,9 +21,9 @@ from app.members.queries import RegisteredPerson, find_citizens_by_id_numbers
 from app.members.sealing import blind_index
 from app.records.queries import list_refusals
 from app.records.reading import Encoding
+from app.scoring.explanations import explain_score
 from app.scoring.operations import refresh_scores
 from app.scoring.queries import (
-    explain_score,
     list_indicator_points,
     list_scores,
     scheme_in_force,

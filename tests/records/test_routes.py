@@ -137,7 +137,7 @@ def test_somebody_of_the_register_becomes_that_citizen_by_wechat(
     joined = join(parties.client, sandbox, person)
     assert joined.status_code in {200, 201}, joined.get_json()
     mine = bearer(joined.get_json()["access_token"])
-    day = "/api/v1/me/score/explanation?on=2026-06-30"
+    day = "/api/v1/me/score/explanation?as_of=2026-06-30"
     explained = parties.client.get(day, headers=mine).get_json()
     assert explained["total"] == 3
     assert parties.client.get("/api/v1/me", headers=mine).get_json()["joined_on"] == "2026-02-01"

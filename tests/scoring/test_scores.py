@@ -13,28 +13,16 @@ from sqlalchemy import text
 
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
-from app.members.sessions import open_citizen_session
 from app.records.queries import current_day
 from app.scoring.operations import ScoreNotFound, open_score, refresh_scores
 from app.scoring.queries import current_tier
-from app.web.auth import Role, issue_tokens
-from tests.members.api import bearer
 from tests.records.programme import DAY, HOURS, Programme, build_programme
+from tests.scoring.people import signed_in
 
 
 @pytest.fixture
 def programme(app: Flask) -> Programme:
     return build_programme(app)
-
-
-def signed_in(citizen_id: UUID) -> dict[str, str]:
-    with transaction() as session:
-        opened = open_citizen_session(session, citizen_id=citizen_id)
-    pair = issue_tokens(
-        role=Role.CITIZEN, subject_id=citizen_id, session_id=opened.session_id,
-        refresh_id=opened.refresh_id, refresh_life=opened.life,
-    )
-    return bearer(pair.access_token)
 
 
 def stored() -> dict[UUID, Any]:
@@ -130,7 +118,7 @@ def test_an_explanation_shows_every_line_and_why_one_does_not_count(
     ]
     programme.deliver("charity_donations", *gifts)
     mine = signed_in(programme.citizens[0])
-    url = f"/api/v1/me/score/explanation?on={DAY}"
+    url = f"/api/v1/me/score/explanation?as_of={DAY}"
     explained = client.get(url, headers=mine).get_json()
     lines = {
         one["code"]: [(line["value"], line["not_counted"]) for line in one["lines"]]
@@ -150,7 +138,7 @@ def test_an_explanation_shows_every_line_and_why_one_does_not_count(
 
 def test_before_joining_there_is_no_score(programme: Programme, client: FlaskClient) -> None:
     mine = signed_in(programme.citizens[0])
-    url = "/api/v1/me/score/explanation?on="
+    url = "/api/v1/me/score/explanation?as_of="
     answers = [client.get(url + day, headers=mine) for day in ("2026-01-04", "2026-01-05", "x")]
     assert [answer.status_code for answer in answers] == [404, 200, 422]
     assert answers[0].get_json()["code"] == "score_not_found"

@@ -1,0 +1,61 @@
+"""Where the version of a record came from: whose delivery, which row, taken in when."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.kernel.database import reading
+
+
+class VersionKey(NamedTuple):
+    """A version of one citizen's record."""
+
+    record_type: str
+    record_number: str
+    version: int
+
+
+@dataclass(frozen=True)
+class RecordOrigin:
+    """The delivery and row that brought a version; `source_unit` is who sent it."""
+
+    delivery_id: UUID
+    row_number: int
+    delivered_on: date
+    received_at: datetime
+    source_unit: str | None
+
+
+_ORIGINS = text("""
+    SELECT r.record_type, r.record_number, r.version, r.delivery_id, r.row_number, r.delivered_on,
+           r.created_at, s.unit
+    FROM unnest(CAST(:types AS text[]), CAST(:numbers AS text[]), CAST(:versions AS bigint[]))
+        AS k (record_type, record_number, version)
+    JOIN records r ON r.citizen_id = :citizen AND r.record_type = k.record_type
+        AND r.record_number = k.record_number AND r.version = k.version
+    LEFT JOIN deliveries d ON d.delivery_id = r.delivery_id
+    LEFT JOIN sources s ON s.source_id = d.source_id
+""")
+
+
+def find_origins(
+    *, citizen_id: UUID, versions: Collection[VersionKey]
+) -> dict[VersionKey, RecordOrigin]:
+    """Where versions of a citizen's records came from."""
+    if not versions:
+        return {}
+    parameters = {
+        "citizen": citizen_id,
+        "types": [one.record_type for one in versions],
+        "numbers": [one.record_number for one in versions],
+        "versions": [one.version for one in versions],
+    }
+    with reading() as session:
+        rows = session.execute(_ORIGINS, parameters).all()
+    return {VersionKey(*row[:3]): RecordOrigin(*row[3:]) for row in rows}

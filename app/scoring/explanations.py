@@ -1,0 +1,254 @@
+"""A citizen's score of a day with everything that led to it, read in one statement.
+
+One statement is one snapshot: a delivery that arrives meanwhile is in all of it or in none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.kernel.database import reading
+from app.records.catalogue import load_catalogue
+from app.records.origins import RecordOrigin, VersionKey, find_origins
+from app.scoring.queries import Score, score_of, score_parameters
+from app.scoring.scheme import Dimension, Indicator, Scheme
+from app.scoring.wording import describe_line, describe_not_counted
+
+LINES_MAX = 200
+ALL_LINES = 1_000_000
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """One record beside one indicator.
+
+    `value` is exact and before rounding and caps; `over_cap` is what of it the indicator's cap
+    takes, in the order of the lines.  `not_counted` says why it is nothing: `older` (only the
+    latest counts), `best_of`, `once`, `same_month`; from `ends_on` on the record counts no longer.
+    """
+
+    record_type: str
+    record_number: str
+    version: int
+    event_on: date
+    ends_on: date | None
+    item: str | None
+    quantity: Decimal
+    value: Decimal
+    over_cap: Decimal
+    not_counted: str | None
+    wording: str
+    why_not: str | None
+    record_title: str
+    legal_basis: str
+    origin: RecordOrigin
+
+
+@dataclass(frozen=True)
+class IndicatorScore:
+    """An indicator: the exact value, rounded once, then cut at the cap.
+
+    `lines` are those of the page that was asked for, of `line_count`.
+    """
+
+    indicator: Indicator
+    exact: Decimal
+    rounded: int
+    points: int
+    line_count: int
+    lines: tuple[ScoreLine, ...]
+
+    @property
+    def taken_by_cap(self) -> int:
+        """The points that the indicator's cap took."""
+        return self.rounded - self.points
+
+
+@dataclass(frozen=True)
+class DimensionScore:
+    """A dimension's points before and after its cap."""
+
+    dimension: Dimension
+    points_before_cap: int
+    points: int
+
+    @property
+    def taken_by_cap(self) -> int:
+        """The points that the dimension's cap took."""
+        return self.points_before_cap - self.points
+
+
+@dataclass(frozen=True)
+class NextTier:
+    """The tier above, and the points to it."""
+
+    code: str
+    missing_points: int
+
+
+@dataclass(frozen=True)
+class ExplainedScore:
+    """A result with everything that led to it; `next_after_line` is None on the last page."""
+
+    score: Score
+    scheme: Scheme
+    dimensions: tuple[DimensionScore, ...]
+    indicators: tuple[IndicatorScore, ...]
+    line_count: int
+    next_after_line: int | None
+
+    @property
+    def next_tier(self) -> NextTier | None:
+        """The nearest tier above the total."""
+        above = [tier for tier in self.scheme.tiers if tier.least_total > self.score.total]
+        if not above:
+            return None
+        nearest = min(above, key=lambda tier: tier.least_total)
+        return NextTier(nearest.code, nearest.least_total - self.score.total)
+
+
+# Exact numbers travel as text: JSON would make floats of them.
+_EXPLAIN = text("""
+    WITH lines AS MATERIALIZED (
+        SELECT l.*, sum(l.value) OVER w AS reached,
+               row_number() OVER (ORDER BY l.indicator, l.event_on, l.record_type,
+                                  l.record_number COLLATE "C") AS place
+        FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
+        WHERE l.citizen_id = :citizen
+        WINDOW w AS (PARTITION BY l.indicator
+                     ORDER BY l.event_on, l.record_type, l.record_number COLLATE "C")
+    )
+    SELECT
+        (SELECT jsonb_build_object('total', t.total, 'tier', t.tier, 'dimensions', t.dimensions)
+         FROM score_totals(CAST(:as_of AS date), :scheme, :version) t
+         WHERE t.citizen_id = :citizen) AS score,
+        (SELECT jsonb_object_agg(i.indicator, jsonb_build_array(
+             i.exact::text, i.rounded, i.points, c.line_count))
+         FROM score_indicators(CAST(:as_of AS date), :scheme, :version) i
+         JOIN (SELECT l.indicator, count(*) AS line_count FROM lines l GROUP BY l.indicator) c
+             ON c.indicator = i.indicator
+         WHERE i.citizen_id = :citizen) AS indicators,
+        (SELECT count(*) FROM lines) AS line_count,
+        (SELECT jsonb_agg(jsonb_build_object(
+             'indicator', l.indicator, 'record_type', l.record_type,
+             'record_number', l.record_number, 'version', l.version, 'event_on', l.event_on,
+             'ends_on', l.ends_on, 'item', l.item, 'quantity', l.quantity::text,
+             'value', l.value::text, 'reached', l.reached::text, 'not_counted', l.not_counted)
+             ORDER BY l.place)
+         FROM lines l WHERE l.place > :after_line AND l.place <= :after_line + :limit) AS lines
+""")
+
+
+def explain_score(
+    *,
+    scheme: Scheme,
+    as_of: date,
+    citizen_id: UUID,
+    after_line: int = 0,
+    limit: int = ALL_LINES,
+) -> ExplainedScore:
+    """The result of a citizen on a day, with a page of the lines behind it.
+
+    Lines are in the order of indicator, event day and record number; the page begins after
+    `after_line` lines and holds at most `limit`, none at all with 0.
+    """
+    parameters = {**score_parameters(scheme, as_of), "citizen": citizen_id}
+    with reading() as session:
+        found = session.execute(
+            _EXPLAIN, parameters | {"after_line": after_line, "limit": limit}
+        ).one()
+        lines = _lines(scheme, citizen_id, found.lines or [])
+    score = score_of(scheme, as_of, citizen_id, found.score)
+    indicators = tuple(
+        _indicator(indicator, (found.indicators or {}).get(indicator.code), lines)
+        for indicator in scheme.indicators
+    )
+    last = after_line + sum(len(one.lines) for one in indicators)
+    return ExplainedScore(
+        score=score,
+        scheme=scheme,
+        dimensions=_dimensions(scheme, score, indicators),
+        indicators=indicators,
+        line_count=found.line_count,
+        next_after_line=last if last < found.line_count and limit else None,
+    )
+
+
+def _indicator(
+    indicator: Indicator, sums: Sequence[Any] | None, lines: Mapping[str, list[ScoreLine]]
+) -> IndicatorScore:
+    exact, rounded, points, line_count = sums or ("0", 0, 0, 0)
+    return IndicatorScore(
+        indicator=indicator,
+        exact=Decimal(exact),
+        rounded=rounded,
+        points=points,
+        line_count=line_count,
+        lines=tuple(lines.get(indicator.code, ())),
+    )
+
+
+def _dimensions(
+    scheme: Scheme, score: Score, indicators: Sequence[IndicatorScore]
+) -> tuple[DimensionScore, ...]:
+    return tuple(
+        DimensionScore(
+            dimension=dimension,
+            points_before_cap=sum(
+                one.points for one in indicators if one.indicator.dimension == dimension.code
+            ),
+            points=score.dimensions[dimension.code],
+        )
+        for dimension in scheme.dimensions
+    )
+
+
+def _lines(
+    scheme: Scheme, citizen_id: UUID, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, list[ScoreLine]]:
+    rules = {indicator.code: indicator for indicator in scheme.indicators}
+    keys = {_version_key(row) for row in rows}
+    origins = find_origins(citizen_id=citizen_id, versions=keys)
+    lines: dict[str, list[ScoreLine]] = {}
+    for row in rows:
+        made = _line(rules[row["indicator"]], row, origins[_version_key(row)])
+        lines.setdefault(row["indicator"], []).append(made)
+    return lines
+
+
+def _version_key(row: Mapping[str, Any]) -> VersionKey:
+    return VersionKey(row["record_type"], row["record_number"], row["version"])
+
+
+def _line(rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin) -> ScoreLine:
+    record_type = load_catalogue().record_types[row["record_type"]]
+    quantity, value = Decimal(row["quantity"]), Decimal(row["value"])
+    reached = Decimal(row["reached"])
+    counted = min(reached, Decimal(rule.cap)) - min(reached - value, Decimal(rule.cap))
+    event_on = date.fromisoformat(row["event_on"])
+    return ScoreLine(
+        record_type=row["record_type"],
+        record_number=row["record_number"],
+        version=row["version"],
+        event_on=event_on,
+        ends_on=None if row["ends_on"] is None else date.fromisoformat(row["ends_on"]),
+        item=row["item"],
+        quantity=quantity,
+        value=value,
+        over_cap=value - counted,
+        not_counted=row["not_counted"],
+        wording=describe_line(
+            rule, event_on=event_on, item=row["item"], quantity=quantity, value=value
+        ),
+        why_not=describe_not_counted(row["not_counted"]),
+        record_title=record_type.title,
+        legal_basis=record_type.legal_basis,
+        origin=origin,
+    )
