@@ -30,6 +30,7 @@ from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.scoring import operations as scoring
 from app.scoring import routes as scoring_routes
+from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
 from app.web.limits import configure_limits
@@ -73,6 +74,7 @@ def _register_routes(app: Flask) -> None:
     api = configure_openapi(app)
     for blueprint in (health.blueprint, metrics.blueprint, docs.blueprint):
         api.register_blueprint(blueprint)
+    api.register_blueprint(trail_routes.blueprint)
     api.register_blueprint(members_routes.blueprint)
     api.register_blueprint(ledger_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)

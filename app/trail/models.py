@@ -1,11 +1,11 @@
-"""The access trail's table: append-only, filled through `trail_append`."""
+"""The access trail, filled through `trail_append`; acts of office; assessments.  Append-only."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Text, func
+from sqlalchemy import Index, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,4 +29,39 @@ class TrailEntry(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-TABLE_KINDS = {"trail_entries": TableKind.CITIZEN}
+class TrailAct(Base):
+    """An act of office that concerns no single citizen: a step of a scheme, a bulk use."""
+
+    __tablename__ = "trail_acts"
+    __table_args__ = (Index(None, "subject", "act_id"),)
+
+    act_id: Mapped[UUID] = mapped_column(primary_key=True)
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    action: Mapped[str]
+    subject: Mapped[str]
+    reason: Mapped[str]
+    basis: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ImpactAssessment(Base):
+    """An assessment of what processing means for people, by the hash of its document."""
+
+    __tablename__ = "impact_assessments"
+
+    assessment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    title: Mapped[str]
+    concluded_on: Mapped[date]
+    document_hash: Mapped[bytes]
+    kept_until_on: Mapped[date]
+    registered_by: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+TABLE_KINDS = {
+    "trail_entries": TableKind.CITIZEN,
+    "trail_acts": TableKind.LOCAL,
+    "impact_assessments": TableKind.REFERENCE,
+}

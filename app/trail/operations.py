@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from app.kernel.database import transaction_required
 from app.kernel.errors import Invalid
 from app.kernel.ids import new_id
+from app.trail.models import TrailAct
 
 REASON_MIN_CHARS = 5
 REASON_MAX_CHARS = 500
@@ -100,6 +101,22 @@ def record_accesses(
         "citizens": citizens, "trail_ids": [new_id() for _ in citizens],
         **_what(actor, action, fields, reason, basis),
     })
+
+
+def record_act(
+    *, actor: Actor, action: str, subject: str, reason: str = "", basis: str = ""
+) -> UUID:
+    """Write one line about an act that concerns no single citizen, in the open transaction; its id.
+
+    `subject` is what was acted upon, by its code or id; `action`, `reason` and `basis` are as in
+    `record_access`.
+    """
+    act_id = new_id()
+    transaction_required().execute(insert(TrailAct).values(
+        act_id=act_id, actor_kind=actor.kind, actor_id=actor.id, action=action, subject=subject,
+        reason=reason, basis=basis,
+    ))
+    return act_id
 
 
 def require_reason(reason: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
 
 from app.kernel.database import reading
-from app.trail.models import TrailEntry
+from app.trail.models import ImpactAssessment, TrailAct, TrailEntry
+
+ASSESSMENT_KINDS = ("scoring", "sensitive", "sharing")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,34 @@ class TrailLine:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class ActLine:
+    """One act of office; `actor_id` is None for the system itself."""
+
+    act_id: UUID
+    actor_kind: str
+    actor_id: UUID | None
+    action: str
+    subject: str
+    reason: str
+    basis: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """An entry in the register of impact assessments; `document_hash` is SHA-256."""
+
+    assessment_id: UUID
+    kind: str
+    title: str
+    concluded_on: date
+    document_hash: bytes
+    kept_until_on: date
+    registered_by: UUID
+    created_at: datetime
+
+
 def list_trail(*, citizen_id: UUID, limit: int, before: UUID | None = None) -> list[TrailLine]:
     """The newest lines of a citizen's trail; `before` is the last trail id of the page before."""
     query = (
@@ -38,6 +68,40 @@ def list_trail(*, citizen_id: UUID, limit: int, before: UUID | None = None) -> l
         query = query.where(TrailEntry.trail_id < before)
     with reading() as session:
         return [_line(row) for row in session.scalars(query)]
+
+
+def list_acts(*, subject: str) -> list[ActLine]:
+    """What was done with a subject, oldest first."""
+    query = select(TrailAct).where(TrailAct.subject == subject).order_by(TrailAct.act_id)
+    with reading() as session:
+        return [
+            ActLine(
+                row.act_id, row.actor_kind, row.actor_id, row.action, row.subject, row.reason,
+                row.basis, row.created_at,
+            )
+            for row in session.scalars(query)
+        ]
+
+
+def find_assessment(*, assessment_id: UUID) -> Assessment | None:
+    """An assessment by its id."""
+    with reading() as session:
+        row = session.get(ImpactAssessment, assessment_id)
+    return None if row is None else _assessment(row)
+
+
+def list_assessments() -> list[Assessment]:
+    """The register, newest first."""
+    query = select(ImpactAssessment).order_by(ImpactAssessment.assessment_id.desc())
+    with reading() as session:
+        return [_assessment(row) for row in session.scalars(query)]
+
+
+def _assessment(row: ImpactAssessment) -> Assessment:
+    return Assessment(
+        row.assessment_id, row.kind, row.title, row.concluded_on, bytes(row.document_hash),
+        row.kept_until_on, row.registered_by, row.created_at,
+    )
 
 
 def _line(row: TrailEntry) -> TrailLine:

@@ -65,6 +65,13 @@ def caller_of(world: World, route: Route, role: str | None = None) -> dict[str, 
     return who.refresh_headers if route.rule.endswith("/tokens/refresh") else who.headers
 
 
+def _assessment(_: World) -> dict[str, Any]:
+    return {
+        "assessment_id": str(new_id()), "kind": "scoring", "title": "评分规则影响评估",
+        "concluded_on": "2026-10-01", "document_hash": "5e" * 32, "reason": "评估报告已通过评审",
+    }
+
+
 def _of_body(make: Callable[[World], dict[str, Any]]) -> Maker:
     return lambda world, _: Real(body=make(world))
 
@@ -169,6 +176,7 @@ def _unbind(world: World, sandbox: SandboxControl) -> Real:
 
 
 MAKERS: dict[tuple[str, str], Maker] = {
+    ("POST", "/impact-assessments"): _of_body(_assessment),
     ("GET", "/docs/<file>"): lambda *_: Real(path={"file": "start.js"}),
     ("GET", "/problems/<code>"): lambda *_: Real(path={"code": "not_found"}),
     ("GET", "/me/trail"): lambda *_: Real(query={"limit": 2}),
