@@ -1,4 +1,6 @@
-"""From the bytes of a delivery to rows of cells: CSV decoded strictly, Excel with every trap shut.
+"""From the bytes of a delivery to rows of cells.
+
+CSV is decoded strictly, Excel read with every trap shut, JSON as if it were a sheet.
 
 A file is read to its end before the first row is judged, so that a file that is refused leaves
 nothing.  Rows are numbered as a spreadsheet shows them.
@@ -22,6 +24,7 @@ from typing import IO, Any
 from xml.etree.ElementTree import ParseError  # only the class: openpyxl parses with defusedxml
 
 import openpyxl
+import orjson
 from openpyxl.cell.read_only import ReadOnlyCell
 
 from app.kernel.errors import Invalid
@@ -38,6 +41,8 @@ XLSX_MEMBERS_MAX = 1_000
 XLSX_ROWS_MAX = 200_000
 COLUMNS_MAX = 100
 CSV_MAX_BYTES = 512_000_000
+JSON_MAX_BYTES = 5_000_000
+JSON_ROWS_MAX = 5_000
 _CHUNK_BYTES = 1 << 20
 # What a file that is no Excel file, or a broken or hostile one, makes zipfile and openpyxl raise.
 _BROKEN_XLSX = (
@@ -53,6 +58,7 @@ class Encoding(StrEnum):
     UTF_8_SIG = "utf-8-sig"
     GB18030 = "gb18030"
     XLSX = "xlsx"
+    JSON = "json"  # rows sent as objects; no file comes this way
 
 
 class FileReason(StrEnum):
@@ -125,8 +131,9 @@ def open_table(
 ) -> Table:
     """Read a file to its end and find its columns; FileRefusedError or FileTooLarge."""
     if encoding is Encoding.XLSX:
-        cells = list(_xlsx_rows(file))
-        rows = iter(cells)
+        rows = iter(list(_xlsx_rows(file)))
+    elif encoding is Encoding.JSON:
+        rows = iter(_json_rows(file))
     else:
         for row in _csv_rows(file, encoding):  # to the end, before anything is judged
             if len(row) > COLUMNS_MAX and not all(map(is_empty, row[COLUMNS_MAX:])):
@@ -231,10 +238,29 @@ def _first_sheet(file: IO[bytes]) -> Iterator[list[str]]:
         book.close()
 
 
+def _json_rows(file: IO[bytes]) -> list[list[str]]:
+    """A sheet of a list of objects: their keys are the header, in the order of first appearance."""
+    fingerprint(file, max_bytes=JSON_MAX_BYTES)
+    file.seek(0)
+    try:
+        objects: list[dict[str, Any]] = orjson.loads(file.read())
+    except orjson.JSONDecodeError as error:
+        raise FileRefusedError(FileReason.BAD_ENCODING) from error
+    if len(objects) > JSON_ROWS_MAX:
+        raise FileTooLarge(max_rows=JSON_ROWS_MAX)
+    header = list(dict.fromkeys(name for one in objects for name in one))
+    if len(header) > COLUMNS_MAX:
+        raise FileTooLarge(max_columns=COLUMNS_MAX)
+    return [header, *([_value_text(one.get(name)) for name in header] for one in objects)]
+
+
 def _cell_text(cell: ReadOnlyCell | Any) -> str:
-    value = cell.value
     if cell.data_type == "f":
-        return FormulaCell(value if isinstance(value, str) else "=")
+        return FormulaCell(cell.value if isinstance(cell.value, str) else "=")
+    return _value_text(cell.value)
+
+
+def _value_text(value: object) -> str:
     match value:
         case None:
             text = ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
-from app.records.reading import Encoding
+from app.records.reading import JSON_ROWS_MAX, Encoding
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
@@ -17,7 +17,22 @@ ROW_NUMBER_MAX = 2**31
 
 
 def _encoding() -> Any:
-    return fields.Enum(Encoding, by_value=True, required=True)
+    """How a file is to be read; rows sent as JSON say nothing about it."""
+    files = validate.NoneOf([Encoding.JSON], error="JSON is not sent as a file.")
+    return fields.Enum(Encoding, by_value=True, required=True, validate=files)
+
+
+class CellValue(fields.Raw):
+    """What may stand in a cell: text, a number, true or false, or null for empty."""
+
+    def __init__(self) -> None:
+        kinds = ["string", "number", "boolean"]  # null goes without saying
+        super().__init__(allow_none=True, metadata={"type": kinds})
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | float | bool | None:
+        if value is not None and not isinstance(value, str | int | float):
+            raise ValidationError(["Not a text, a number, true, false or null."])
+        return value
 
 
 class DeliveryForm(ApiSchema):
@@ -27,6 +42,22 @@ class DeliveryForm(ApiSchema):
     record_type = fields.String(required=True, validate=validate.Length(1, NAME_MAX_CHARS))
     delivered_on = fields.Date(required=True)
     encoding = _encoding()
+
+
+class DeliveryRows(ApiSchema):
+    """Rows as objects, keyed by the column names of the record type.
+
+    They are judged like the rows of a file with the keys as its header: the header is row 1, the
+    first object is row 2.  A number is read like a number cell of Excel.
+    """
+
+    delivery_id = fields.UUID(required=True)
+    record_type = fields.String(required=True, validate=validate.Length(1, NAME_MAX_CHARS))
+    delivered_on = fields.Date(required=True)
+    rows = fields.List(
+        fields.Dict(keys=fields.String(), values=CellValue()),
+        required=True, validate=validate.Length(1, JSON_ROWS_MAX),
+    )
 
 
 class RegisterForm(ApiSchema):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, cast
 
+import orjson
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
 from app.kernel.keys import KeyProvider
 from app.records.operations import DeliveryRequest
 from app.records.queries import DeliveryReport
+from app.records.reading import JSON_MAX_BYTES, Encoding
 from app.records.routes import UPLOAD_MAX_BYTES
-from app.records.schemas import DeliveryFile, DeliveryForm
+from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryRows
 from app.records.schemas import DeliveryReport as DeliveryReportSchema
 from app.scoring import operations, schemas
 from app.scoring.explanations import ExplainedScore
@@ -20,6 +23,8 @@ from app.scoring.wording import plain
 from app.web.auth import Role, allow, caller, public
 from app.web.openapi import API_PREFIX, Blueprint
 from app.web.requests import takes_files
+
+ROWS_NAME = "rows.json"
 
 blueprint = Blueprint("scoring", __name__, url_prefix=API_PREFIX)
 
@@ -43,6 +48,24 @@ def take_delivery(form: dict[str, Any], files: dict[str, FileStorage]) -> Delive
         file_name=upload.filename or "", source_id=caller().subject_id, **form
     )
     return operations.take_delivery(keys=key_provider(), request=request, file=upload.stream)
+
+
+@blueprint.route("/deliveries/rows", methods=["POST"])
+@allow(Role.SOURCE)
+@takes_files(JSON_MAX_BYTES)
+@blueprint.arguments(DeliveryRows)
+@blueprint.response(200, DeliveryReportSchema)
+@blueprint.refuses(409)
+def take_rows(body: dict[str, Any]) -> DeliveryReport:
+    """Take rows as JSON; they end in the same report as a file of the same rows.
+
+    The header is row 1 and the first object row 2, as if the rows stood in a file.
+    """
+    rows = io.BytesIO(orjson.dumps(body.pop("rows")))
+    request = DeliveryRequest(
+        encoding=Encoding.JSON, file_name=ROWS_NAME, source_id=caller().subject_id, **body
+    )
+    return operations.take_delivery(keys=key_provider(), request=request, file=rows)
 
 
 @blueprint.route("/me/score", methods=["GET"])

@@ -24,7 +24,7 @@ from tests.members.api import (
     make_staff,
 )
 from tests.members.people import made_up_member
-from tests.records.programme import HOURS, csv_file
+from tests.records.programme import HOURS, csv_file, header
 from tests.redemptions.builders import API, made_up_credit_code, publish_benefit
 from wechat_integration.sandbox.control import SandboxControl
 
@@ -133,6 +133,13 @@ def _delivery(world: World) -> dict[str, Any]:
     }
 
 
+def _rows(world: World) -> dict[str, Any]:
+    return {
+        "delivery_id": str(new_id()), "record_type": HOURS, "delivered_on": "2026-06-12",
+        "rows": [dict.fromkeys(header(HOURS), "x")],
+    }
+
+
 def _register(world: World) -> dict[str, Any]:
     person = made_up_member()
     line = [person.name, person.id_number, str(person.phone), person.joined_on.isoformat()]
@@ -201,6 +208,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/redemptions/preview"): _of_body(_preview),
     ("POST", "/redemptions/annulments"): _of_body(_annul),
     ("POST", "/deliveries"): _of_body(_delivery),
+    ("POST", "/deliveries/rows"): _of_body(_rows),
     ("GET", "/deliveries/<uuid:delivery_id>"): _of_delivery,
     ("GET", "/deliveries/<uuid:delivery_id>/refusals"): _of_delivery,
     ("POST", "/register-imports"): _of_body(_register),

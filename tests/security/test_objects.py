@@ -163,6 +163,16 @@ def deliveries_keep_their_ids(world: World) -> None:
     assert (taken.status_code, taken.get_json()["code"]) == (422, "delivery_id_reused")
 
 
+def rows_keep_their_ids(world: World) -> None:
+    source = world.ours.callers[Role.SOURCE].headers
+    body = {
+        "delivery_id": str(world.theirs.delivery_id), "record_type": HOURS,
+        "delivered_on": "2026-06-12", "rows": [{"身份证号": "x"}],
+    }  # fmt: skip
+    answer = world.client.post(f"{API}/deliveries/rows", json=body, headers=source)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "delivery_id_reused")
+
+
 def a_credential_needs_its_own_secret(world: World) -> None:
     ours, theirs = (
         party.callers[Role.SOURCE].credential for party in (world.ours, world.theirs)
@@ -183,6 +193,7 @@ CHECKS: dict[tuple[str, str], Check] = {
         "GET", "/deliveries/{delivery}/refusals", (404, "delivery_not_found"), role=Role.SOURCE
     ),
     ("POST", "/deliveries"): deliveries_keep_their_ids,
+    ("POST", "/deliveries/rows"): rows_keep_their_ids,
     ("GET", "/me/trail"): trails_hold_our_own,
     ("GET", "/me/vouchers"): pages_hold_our_own,
     ("POST", "/me/vouchers"): a_claim_under_their_id_is_our_own,
