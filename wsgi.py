@@ -1,7 +1,21 @@
-"""The gunicorn entry point."""
+"""The gunicorn entry point, and where `flask --app wsgi …` finds its commands."""
+
+import os
+import sys
+from importlib import import_module
 
 from app.factory import create_app
 from app.web.logs import configure_logging
 
-app = create_app()
-configure_logging(app.extensions["card_settings"].log_level)
+
+def asks_for_demo() -> bool:
+    """Whether this is `flask --app wsgi demo …`, which brings servers and settings of its own."""
+    words = (word for word in sys.argv[1:] if not word.startswith("-") and word != "wsgi")
+    return os.environ.get("FLASK_RUN_FROM_CLI") == "true" and next(words, None) == "demo"
+
+
+if asks_for_demo():
+    app = import_module("demo.commands").app
+else:
+    app = create_app()
+    configure_logging(app.extensions["card_settings"].log_level)

@@ -7,7 +7,9 @@ the same state as a city that was sent the files.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +19,7 @@ from uuid import UUID
 
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.records.catalogue import REGISTER
+from app.records.catalogue import REGISTER, load_catalogue
 from app.records.operations import DeliveryRequest, import_register, register_source
 from app.records.queries import DeliveryReport
 from app.records.reading import Encoding
@@ -26,6 +28,13 @@ from app.scoring.scheme import read_scheme_file
 
 FOLDER = Path(__file__).parent / "data" / "jinhua"
 SCHEME = "jinhua-xinyijin-2026.1"
+LIST = "deliveries.csv"
+_EFFECTIVE_ON = re.compile(r"^effective_on = ([0-9-]+)", re.MULTILINE)
+_NEEDED = ("序号", "文件", "记录类型", "报送单位", "报送日期", "编码")
+
+
+class BadFolderError(Exception):
+    """The folder is not what the data interface describes; the message names the place."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class ListedDelivery:
     unit: str
     delivered_on: date
     encoding: Encoding
+    size_bytes: int | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,20 +71,54 @@ class DemoSource:
 
 
 def list_deliveries(folder: Path = FOLDER) -> list[ListedDelivery]:
-    """The deliveries in the order in which they take effect: the register, then date and number."""
-    with (folder / "deliveries.csv").open(encoding="utf-8", newline="") as file:
-        listed = [
-            ListedDelivery(
-                seq=int(line["序号"]),
-                file=line["文件"],
-                record_type=line["记录类型"],
-                unit=line["报送单位"],
-                delivered_on=date.fromisoformat(line["报送日期"]),
-                encoding=Encoding(line["编码"]),
-            )
-            for line in csv.DictReader(file)
-        ]
+    """The deliveries in the order in which they take effect: the register, then date and number.
+
+    BadFolderError names the line that cannot be read.
+    """
+    try:
+        with (folder / LIST).open(encoding="utf-8-sig", newline="") as file:
+            listed = [_listed(number, line) for number, line in enumerate(csv.DictReader(file), 2)]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise BadFolderError(f"{LIST} cannot be read: {error}") from error
     return sorted(listed, key=lambda one: (one.record_type != REGISTER, one.delivered_on, one.seq))
+
+
+def _listed(number: int, line: dict[str, str | None]) -> ListedDelivery:
+    try:
+        said = {name: (line[name] or "").strip() for name in _NEEDED}
+        size = (line.get("字节数") or "").strip()
+        return ListedDelivery(
+            seq=int(said["序号"]),
+            file=said["文件"],
+            record_type=said["记录类型"],
+            unit=said["报送单位"],
+            delivered_on=date.fromisoformat(said["报送日期"]),
+            encoding=Encoding(said["编码"].lower()),
+            size_bytes=int(size) if size else None,
+            sha256=(line.get("SHA-256") or "").strip().lower() or None,
+        )
+    except KeyError as error:
+        raise BadFolderError(f"{LIST}: the column {error.args[0]} is missing") from error
+    except ValueError as error:
+        raise BadFolderError(f"{LIST}, row {number}: {error}") from error
+
+
+def check_folder(folder: Path, listed: list[ListedDelivery]) -> None:
+    """Whether the files are there and are the files that are listed; BadFolderError if not."""
+    known = load_catalogue().record_types
+    for one in listed:
+        place = f"{LIST}, number {one.seq}"
+        if one.record_type not in known:
+            raise BadFolderError(f"{place}: there is no record type {one.record_type!r}")
+        try:
+            content = (folder / one.file).read_bytes()
+        except OSError as error:
+            raise BadFolderError(f"{place}: {one.file!r} cannot be read: {error}") from error
+        if one.size_bytes not in {None, len(content)}:
+            raise BadFolderError(f"{place}: {one.file} has {len(content)} bytes, not as listed")
+        digest = hashlib.sha256(content).hexdigest()
+        if one.sha256 not in {None, digest}:
+            raise BadFolderError(f"{place}: the SHA-256 of {one.file} is {digest}, not as listed")
 
 
 def expected_results(folder: Path = FOLDER) -> dict[str, Any]:
@@ -82,9 +127,16 @@ def expected_results(folder: Path = FOLDER) -> dict[str, Any]:
     return found
 
 
-def prepare_programme() -> None:
-    """Publish the scheme; the texts that are consented to come with the migrations."""
-    publish_scheme(document=read_scheme_file(SCHEME))
+def prepare_programme(*, since: date | None = None) -> None:
+    """Publish the scheme; the texts that are consented to come with the migrations.
+
+    `since` lets it apply from an earlier day than its file says, for data of earlier years.
+    """
+    document = read_scheme_file(SCHEME)
+    written = _EFFECTIVE_ON.search(document)
+    if since is not None and written is not None and since < date.fromisoformat(written[1]):
+        document = _EFFECTIVE_ON.sub(f"effective_on = {since.isoformat()}", document)
+    publish_scheme(document=document)
 
 
 def create_sources(*, keys: KeyProvider, folder: Path = FOLDER) -> dict[str, DemoSource]:

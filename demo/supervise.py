@@ -93,13 +93,13 @@ def running_stack(
         if redis_url is None:
             redis_url = cleanup.enter_context(running_redis())
         port, sandbox_port = port or free_port(), free_port()
-        common = _environment(directory, redis_url, sandbox_port) | {
+        common = process_environment(directory, sandbox_port, REDIS_URL=redis_url) | {
             "CARD_WEB_BIND": f"127.0.0.1:{port}",
             "PROMETHEUS_MULTIPROC_DIR": str(directory / f"metrics-{port}"),
             **(extra or {}),
         }
         web_environment = common | {"DATABASE_URL": database.url("card_web")}
-        _migrate(web_environment | {"DATABASE_MIGRATE_URL": database.url("card_migrate")})
+        migrate(web_environment | {"DATABASE_MIGRATE_URL": database.url("card_migrate")})
         web = Managed("web", web_environment, logs / "web.log")
         worker = Managed(
             "worker", common | {"DATABASE_URL": database.url("card_job")}, logs / "worker.log"
@@ -162,7 +162,7 @@ def _database(directory: Path, *, fresh: bool) -> Iterator[Database]:
     postgres = (
         Postgres(admin_url=admin_url)
         if admin_url
-        else Postgres(directory=_postgres_directory(directory))
+        else Postgres(directory=postgres_directory(directory))
     )
     try:
         yield postgres.create_database("card") if fresh else postgres.ensure_database("card")
@@ -170,7 +170,7 @@ def _database(directory: Path, *, fresh: bool) -> Iterator[Database]:
         postgres.stop()
 
 
-def _postgres_directory(directory: Path) -> Path:
+def postgres_directory(directory: Path) -> Path:
     """`pg` in the directory; elsewhere when root runs below a folder that others cannot enter.
 
     PostgreSQL refuses to run as root, so that the embedded one then runs as another user.
@@ -182,13 +182,15 @@ def _postgres_directory(directory: Path) -> Path:
     return Path(tempfile.gettempdir()) / name
 
 
-def _environment(directory: Path, redis_url: str, sandbox_port: int) -> dict[str, str]:
+def process_environment(
+    directory: Path, sandbox_port: int, **extra: str
+) -> dict[str, str]:
+    """The variables of every process of a stack; the key ring lies in the directory."""
     believed = SandboxSettings()
     sandbox_url = f"http://127.0.0.1:{sandbox_port}"
     return {
         **os.environ,
         "CARD_KEYS_FILE": str(keys_file(directory)),
-        "REDIS_URL": redis_url,
         "SANDBOX_PORT": str(sandbox_port),
         "WECHAT_BASE_URL": sandbox_url,
         "WECHAT_APP_ID": believed.app_id,
@@ -197,6 +199,7 @@ def _environment(directory: Path, redis_url: str, sandbox_port: int) -> dict[str
         "REAL_NAME_URL": sandbox_url,
         "REAL_NAME_KEY_ID": believed.realname_key_id,
         "REAL_NAME_SECRET": believed.realname_key,
+        **extra,
     }
 
 
@@ -209,7 +212,8 @@ def keys_file(directory: Path) -> Path:
     return path
 
 
-def _migrate(environment: dict[str, str]) -> None:
+def migrate(environment: dict[str, str]) -> None:
+    """Bring the database to the newest schema; ProcessFailedError with the last words."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"],
         cwd=ROOT,

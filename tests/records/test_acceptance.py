@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -16,18 +15,13 @@ from flask import Flask
 
 from app.kernel.database import db
 from app.kernel.ids import new_id
-from app.ledger.queries import points_as_of
 from app.members.queries import RegisteredPerson, find_citizens_by_id_numbers
 from app.members.sealing import blind_index
-from app.records.queries import list_refusals
 from app.records.reading import Encoding
 from app.scoring.explanations import explain_score
 from app.scoring.operations import refresh_scores
-from app.scoring.queries import (
-    list_indicator_points,
-    list_scores,
-    scheme_in_force,
-)
+from app.scoring.queries import scheme_in_force
+from demo.answers import collect_results
 from demo.load import FOLDER, LoadedDelivery, expected_results, load_programme
 from demo.servers import Database
 from tests.conftest import truncate_all
@@ -55,77 +49,19 @@ def loaded(session_app: Flask, test_database: Database) -> Iterator[Loaded]:
     truncate_all(test_database)
 
 
-COUNTS = (
-    "accepted", "corrected", "voided", "duplicate", "superseded", "dropped",
-)  # fmt: skip
-DAYS = ("2026-06-30", "2026-11-01", "2027-06-30")
-
-
-def test_every_delivery_has_its_figures_and_row_numbers(loaded: Loaded) -> None:
-    by_seq = {one.listed.seq: one.report for one in loaded.deliveries}
-    for expected in loaded.expected["deliveries"]:
-        report = by_seq[expected["seq"]]
-        refused: dict[str, list[int]] = {}
-        for row in list_refusals(delivery_id=report.delivery_id, limit=100_000):
-            refused.setdefault(row.reason, []).append(row.row_number)
-        found = {
-            "status": report.status,
-            "file_reason": report.file_reason,
-            "rows": report.row_count,
-            "blank": report.blank_count,
-            **{name: getattr(report, f"{name}_count") for name in COUNTS},
-            "refused_total": report.refused_count,
-            "refused": refused,
-        }
-        assert found == {key: expected[key] for key in found}, expected["file"]
-
-
-@pytest.mark.parametrize("day", DAYS)
-def test_every_member_has_their_score(loaded: Loaded, day: str) -> None:
-    on = date.fromisoformat(day)
-    scheme = scheme_in_force(on=on)
-    assert scheme is not None
-    ids = [person.citizen_id for person in loaded.people.values()]
-    scores = {one.citizen_id: one for one in list_scores(scheme=scheme, as_of=on, citizen_ids=ids)}
-    indicators: dict[UUID, dict[str, int]] = {}
-    for one in list_indicator_points(scheme=scheme, as_of=on, citizen_ids=ids):
-        if one.points:
-            indicators.setdefault(one.citizen_id, {})[one.indicator] = one.points
-    wrong = []
-    for number, days in loaded.expected["members"].items():
-        person, expected = loaded.people[number], days[day]
-        if expected is None:
-            assert person.joined_on > on
-            continue
-        assert person.joined_on <= on
-        score = scores[person.citizen_id]
-        found = {
-            "indicators": indicators.get(person.citizen_id, {}),
-            "dimensions": score.dimensions,
-            "total": score.total,
-            "tier": score.tier,
-        }
-        if found != {key: expected[key] for key in found}:
-            wrong.append((number, found, expected))
-    assert not wrong, (len(wrong), wrong[:3])
-
-
-@pytest.mark.parametrize("day", DAYS)
-def test_every_member_has_their_points(loaded: Loaded, day: str) -> None:
-    wrong = []
-    for number, days in loaded.expected["members"].items():
-        if days[day] is None:
-            continue
-        points = points_as_of(
-            citizen_id=loaded.people[number].citizen_id, on=date.fromisoformat(day)
-        )
-        found = {
-            "balance": points.balance_points,
-            "lots": [[expires_on.isoformat(), left] for expires_on, left in points.lots],
-            "shortfall": points.shortfall_points,
-        }
-        if found != days[day]["points"]:
-            wrong.append((number, found, days[day]["points"]))
+def test_everything_is_as_expected(loaded: Loaded) -> None:
+    found = collect_results(
+        keys=loaded.app.extensions["card_keys"], folder=FOLDER, loaded=loaded.deliveries,
+        as_of=[date.fromisoformat(day) for day in loaded.expected["as_of"]],
+    )
+    assert {**found, "deliveries": 0, "members": 0} == {
+        **loaded.expected, "deliveries": 0, "members": 0,
+    }
+    for report, expected in zip(found["deliveries"], loaded.expected["deliveries"], strict=True):
+        assert report == expected
+    assert found["members"].keys() == loaded.expected["members"].keys()
+    members = loaded.expected["members"].items()
+    wrong = [(n, found["members"][n], days) for n, days in members if found["members"][n] != days]
     assert not wrong, (len(wrong), wrong[:3])
 
 
