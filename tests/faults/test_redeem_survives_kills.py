@@ -32,7 +32,7 @@ from tests.races.test_redemptions_redeem import REDEEM, WITHOUT_LOCK, without_th
 from tests.races.threads import changed_function
 from wechat_integration.sandbox.control import SandboxControl
 
-pytestmark = pytest.mark.timeout(1800)  # for the full size
+pytestmark = pytest.mark.timeout(3600)  # for the full size
 
 JOBS_AT_ONCE = 4
 SERVICE = {

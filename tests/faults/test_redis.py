@@ -27,7 +27,7 @@ from tests.members.api import bearer, claims_of
 from wechat_integration.sandbox.control import SandboxControl
 from wechat_integration.sandbox.server import SandboxServer
 
-pytestmark = pytest.mark.timeout(900)  # for the full size
+pytestmark = pytest.mark.timeout(3600)  # for the full size
 
 # A probe after 1, 2, 4, … 32 seconds, each on one new connection, whatever the number of requests.
 PROBES_MAX = 12

@@ -33,7 +33,7 @@ from tests.faults.city import (
 from tests.members.api import bearer
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
 
-pytestmark = pytest.mark.timeout(1800)  # for the full size
+pytestmark = pytest.mark.timeout(3600)  # for the full size
 
 TICKETS = 20
 TRIED_AT_LEAST = 60

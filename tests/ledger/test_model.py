@@ -27,7 +27,7 @@ from tests.conftest import Sized
 from tests.ledger.checks import assert_ledger_balances
 from tests.ledger.people import Person, database_time, today, wait_until
 
-pytestmark = pytest.mark.timeout(900)  # for the full sizes
+pytestmark = pytest.mark.timeout(3600)  # for the full sizes
 
 Item = TypeVar("Item")
 

@@ -21,7 +21,7 @@ from tests.conftest import Sized
 from tests.ledger.checks import assert_ledger_balances
 from tests.ledger.people import FAR, Person, database_time
 
-pytestmark = pytest.mark.timeout(900)  # for the full sizes
+pytestmark = pytest.mark.timeout(3600)  # for the full sizes
 
 UUID_OID, TEXT_OID, BIGINT_OID, DATE_OID, INSTANT_OID, BYTES_OID = 2950, 25, 20, 1082, 1184, 17
 POSTGRES_DAY = date(2000, 1, 1)

@@ -16,7 +16,7 @@ from tests.conftest import Sized
 from tests.ledger.checks import assert_ledger_balances
 from tests.races.ledger import Outcome, call, guards_off, run_together
 
-pytestmark = pytest.mark.timeout(900)  # for the full sizes
+pytestmark = pytest.mark.timeout(3600)  # for the full sizes
 
 GRANT = "ledger_grant(%s, %s, %s, %s, '2099-01-01', NULL, 'race')"
 SPEND = "ledger_spend(%s, %s, %s, %s, NULL, 'race')"

@@ -162,7 +162,7 @@ def kept_in_redis(client: redis.Redis) -> bytes:
     return b"\n".join([*keys, *(client.dump(key) or b"" for key in keys)])
 
 
-@pytest.mark.timeout(600)  # a busy machine needs its time
+@pytest.mark.timeout(3600)  # a busy machine needs its time
 def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
     world: World, sandbox: SandboxControl, sized: Sized, test_database: Database,
     settings: Settings, redis_client: redis.Redis,
