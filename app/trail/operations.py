@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import insert, text
 
 from app.kernel.database import transaction_required
-from app.kernel.errors import Invalid
+from app.kernel.errors import Invalid, NotAllowed
 from app.kernel.ids import new_id
 from app.trail.models import TrailAct
 
@@ -38,6 +38,14 @@ class ReasonNamesPerson(Invalid):
     code: ClassVar[str] = "reason_names_person"
     title: ClassVar[str] = "The reason holds a long number or code"
     advice: ClassVar[str] = "查看理由中请勿填写身份证号、手机号等号码或凭证。"
+
+
+class SecondPersonNeeded(NotAllowed):
+    """What changes the programme for everybody takes two operators."""
+
+    code: ClassVar[str] = "second_person_needed"
+    title: ClassVar[str] = "Another operator must confirm what one has proposed"
+    advice: ClassVar[str] = "本人提出的变更须由另一名工作人员确认。"
 
 
 @dataclass(frozen=True)
