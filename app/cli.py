@@ -123,8 +123,8 @@ def publish_scheme(document: TextIO) -> None:
 @scheme_commands.command("refresh-scores")
 @with_appcontext
 def refresh_scores() -> None:
-    """Compute and store the current score of everybody, as the worker does every night."""
-    click.echo(f"{scoring.refresh_scores()} scores")
+    """Compute and store the current score of everybody, as after a new scheme."""
+    click.echo(f"{scoring.refresh_scores()} scores changed")
 
 
 @click.group("benefits")

@@ -28,7 +28,7 @@ from app.records.queries import settled_day
 from app.redemptions import pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
-from app.scoring import operations as scoring
+from app.scoring import recomputations
 from app.scoring import routes as scoring_routes
 from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
@@ -121,10 +121,10 @@ def anchor_heads() -> None:
     ledger.anchor_heads()
 
 
-@jobs.periodic("refresh_scores", cron="5 16 * * *")
-def refresh_scores() -> None:
-    """The day has changed in the city: records have reached the end of their validity."""
-    scoring.refresh_scores()
+@jobs.periodic("keep_scores", cron="* * * * *")
+def keep_scores() -> None:
+    """Keep stored scores right: a new scheme, the end of a validity at midnight in the city."""
+    recomputations.keep_scores()
 
 
 @jobs.periodic("verify", cron="*/10 * * * *")

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Numeric,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -133,7 +134,10 @@ class SchemeTier(Base):
 
 
 class Score(Base):
-    """The current result of a citizen, as `score_totals` gave it for `as_of_on`."""
+    """The current result of a citizen, as `score_totals` gave it for `as_of_on`.
+
+    It holds until `changes_on`, the first day on which it may change without a delivery.
+    """
 
     __tablename__ = "scores"
 
@@ -144,7 +148,39 @@ class Score(Base):
     scheme_code: Mapped[str]
     scheme_version: Mapped[str]
     as_of_on: Mapped[date]
+    changes_on: Mapped[date | None] = mapped_column(index=True)
     computed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ScoreRecomputation(Base):
+    """One pass over the scores of everybody, slice by slice; one runs at a time."""
+
+    __tablename__ = "score_recomputations"
+    __table_args__ = (
+        Index(
+            "uq_score_recomputations__is_running", "is_running", unique=True,
+            postgresql_where=text("is_running"),
+        ),
+        CheckConstraint(
+            "slice_count > 0 AND slices_done BETWEEN 0 AND slice_count", name="slices"
+        ),
+        CheckConstraint(
+            "is_running = (finished_at IS NULL) AND is_running = (slices_done < slice_count)",
+            name="finished",
+        ),
+    )
+
+    recomputation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scheme_code: Mapped[str]
+    scheme_version: Mapped[str]
+    as_of_on: Mapped[date]
+    staff_id: Mapped[UUID | None]
+    slice_count: Mapped[int]
+    slices_done: Mapped[int] = mapped_column(server_default="0")
+    changed_count: Mapped[int] = mapped_column(server_default="0")
+    is_running: Mapped[bool] = mapped_column(server_default="true")
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
 
 
 class RecordGrant(Base):
@@ -179,5 +215,6 @@ TABLE_KINDS: dict[str, TableKind] = {
     "scheme_values": TableKind.REFERENCE,
     "scheme_tiers": TableKind.REFERENCE,
     "scores": TableKind.CITIZEN,
+    "score_recomputations": TableKind.LOCAL,
     "record_grants": TableKind.CITIZEN,
 }

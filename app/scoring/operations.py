@@ -7,11 +7,12 @@ from datetime import date
 from typing import IO, ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from app.kernel.database import transaction, transaction_required
+from app.kernel.database import transaction
 from app.kernel.errors import Conflict, NotFound
+from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members.queries import find_masked_profile
 from app.records.catalogue import load_catalogue
@@ -27,44 +28,9 @@ from app.scoring.models import (
 )
 from app.scoring.posting import LedgerPoints
 from app.scoring.queries import scheme_in_force
+from app.scoring.recomputations import Recomputation, finish_running, start_recomputation
+from app.scoring.refreshing import store_scores
 from app.scoring.scheme import Scheme, parse_scheme
-
-REFRESH_SLICES = 16
-_UUID_PREFIXES = 1 << 32
-
-_REFRESH_SOME = text("""
-    INSERT INTO scores AS s
-        (citizen_id, total, tier, dimensions, scheme_code, scheme_version, as_of_on)
-    SELECT c.citizen_id, coalesce(t.total, 0), t.tier, coalesce(t.dimensions, '{}'), :scheme,
-           :version, CAST(:as_of AS date)
-    FROM unnest(CAST(:citizens AS uuid[])) AS c (citizen_id)
-    LEFT JOIN (
-        SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
-        WHERE citizen_id = ANY(CAST(:citizens AS uuid[]))
-    ) t ON t.citizen_id = c.citizen_id
-    ON CONFLICT (citizen_id) DO UPDATE
-    SET total = excluded.total, tier = excluded.tier, dimensions = excluded.dimensions,
-        scheme_code = excluded.scheme_code, scheme_version = excluded.scheme_version,
-        as_of_on = excluded.as_of_on, computed_at = now()
-""")
-_REFRESH_SLICE = text("""
-    INSERT INTO scores AS s
-        (citizen_id, total, tier, dimensions, scheme_code, scheme_version, as_of_on)
-    SELECT t.citizen_id, t.total, t.tier, t.dimensions, :scheme, :version, CAST(:as_of AS date)
-    FROM score_totals(CAST(:as_of AS date), :scheme, :version) t
-    WHERE t.citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-    ON CONFLICT (citizen_id) DO UPDATE
-    SET total = excluded.total, tier = excluded.tier, dimensions = excluded.dimensions,
-        scheme_code = excluded.scheme_code, scheme_version = excluded.scheme_version,
-        as_of_on = excluded.as_of_on, computed_at = now()
-""")
-_EMPTY_SLICE = text("""
-    UPDATE scores
-    SET total = 0, tier = NULL, dimensions = '{}', scheme_code = :scheme,
-        scheme_version = :version, as_of_on = CAST(:as_of AS date), computed_at = now()
-    WHERE citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-        AND computed_at < now()
-""")
 
 
 class SchemeNotPublished(Conflict):
@@ -137,33 +103,29 @@ def take_delivery(
 
 def refresh_citizens(*, citizen_ids: Collection[UUID], as_of: date | None = None) -> None:
     """Store the current score of some citizens, in the open transaction."""
-    session = transaction_required()
-    if not citizen_ids:
-        return
     as_of = as_of or current_day()
-    parameters = _scheme_parameters(as_of) | {"citizens": list(citizen_ids)}
-    session.execute(_REFRESH_SOME, parameters)
+    scheme = scheme_in_force(on=as_of)
+    if scheme is None:
+        raise SchemeNotPublished
+    store_scores(scheme=scheme, as_of=as_of, citizen_ids=citizen_ids)
 
 
-def refresh_scores(*, as_of: date | None = None, slices: int = REFRESH_SLICES) -> int:
-    """Store the current score of everybody: daily, because validity ends by itself.
+def refresh_scores(*, as_of: date | None = None, slices: int | None = None) -> int:
+    """Compute and store the score of everybody here and now; how many changed.
 
-    One transaction per slice of the citizens, by their random ids; gives the number of results,
-    none before the first scheme is published.
+    A recomputation that runs already is finished first.  None before the first scheme is published.
     """
-    if scheme_in_force(on=as_of or current_day()) is None:
-        return 0
-    count = 0
-    for at in range(slices):
-        first = UUID(int=(_UUID_PREFIXES * at // slices) << 96)
-        last = UUID(int=((_UUID_PREFIXES * (at + 1) // slices) << 96) - 1)
-        with transaction() as session:
-            parameters = _scheme_parameters(as_of or current_day()) | {
-                "first": first, "last": last,
-            }
-            count += session.connection().execute(_REFRESH_SLICE, parameters).rowcount
-            count += session.connection().execute(_EMPTY_SLICE, parameters).rowcount
-    return count
+    finish_running()
+    started = start_recomputation(recomputation_id=new_id(), as_of=as_of, slices=slices)
+    return finish_running() if started else 0
+
+
+def order_recomputation(*, recomputation_id: UUID, staff_id: UUID) -> Recomputation:
+    """Have the worker compute everybody's score for today; the same id again changes nothing."""
+    started = start_recomputation(recomputation_id=recomputation_id, staff_id=staff_id)
+    if started is None:
+        raise SchemeNotPublished
+    return started
 
 
 def open_score(
@@ -196,13 +158,6 @@ def open_current_scheme() -> Scheme:
     if scheme is None:
         raise SchemeNotPublished
     return scheme
-
-
-def _scheme_parameters(as_of: date) -> dict[str, object]:
-    scheme = scheme_in_force(on=as_of)
-    if scheme is None:
-        raise SchemeNotPublished
-    return {"as_of": as_of, "scheme": scheme.code, "version": scheme.version}
 
 
 def _insert_scheme(session: Session, scheme: Scheme) -> None:

@@ -63,6 +63,13 @@ def scheme_in_force(*, on: date) -> Scheme | None:
     return None if document is None else _parsed(document)
 
 
+def published_scheme(*, code: str, version: str) -> Scheme:
+    """A published version by its name."""
+    with reading() as session:
+        row = session.get_one(SchemeVersion, (code, version))
+    return _parsed(row.document)
+
+
 @lru_cache(maxsize=16)
 def _parsed(document: str) -> Scheme:
     return parse_scheme(document, catalogue=load_catalogue())
@@ -94,7 +101,7 @@ def score_of(
         citizen_id=citizen_id,
         as_of_on=as_of,
         total=row["total"] if row else 0,
-        tier=row["tier"] if row else _least_tier(scheme),
+        tier=row["tier"] if row else least_tier(scheme),
         dimensions={one.code: points.get(one.code, 0) for one in scheme.dimensions},
     )
 
@@ -114,6 +121,6 @@ def score_parameters(scheme: Scheme, as_of: date) -> dict[str, object]:
     return {"as_of": as_of, "scheme": scheme.code, "version": scheme.version}
 
 
-def _least_tier(scheme: Scheme) -> str | None:
+def least_tier(scheme: Scheme) -> str | None:
     """The tier of a total of zero, where a scheme has one."""
     return next((tier.code for tier in scheme.tiers if tier.least_total == 0), None)

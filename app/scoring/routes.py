@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 from flask import current_app
@@ -16,8 +17,9 @@ from app.records.reading import JSON_MAX_BYTES, Encoding
 from app.records.routes import UPLOAD_MAX_BYTES
 from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryRows
 from app.records.schemas import DeliveryReport as DeliveryReportSchema
-from app.scoring import operations, schemas
+from app.scoring import operations, recomputations, schemas
 from app.scoring.explanations import ExplainedScore
+from app.scoring.recomputations import Recomputation
 from app.scoring.scheme import Scheme
 from app.scoring.wording import plain
 from app.web.auth import Role, allow, caller, public
@@ -88,6 +90,33 @@ def show_score(query: dict[str, Any]) -> ExplainedScore:
 def explain_score(query: dict[str, Any]) -> ExplainedScore:
     """The citizen's own score of a day, line by line, each with where it came from."""
     return operations.open_score(keys=key_provider(), citizen_id=caller().subject_id, **query)
+
+
+@blueprint.route("/score-recomputations", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.NewRecomputation)
+@blueprint.response(202, schemas.Recomputation)
+@blueprint.refuses(409)
+def start_recomputation(body: dict[str, Any]) -> Recomputation:
+    """Have everybody's score computed again; the worker does it.  The same id changes nothing."""
+    return operations.order_recomputation(staff_id=caller().subject_id, **body)
+
+
+@blueprint.route("/score-recomputations", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.Recomputations)
+def list_recomputations() -> dict[str, Any]:
+    """The last recomputations, newest first, those of a new scheme too."""
+    return {"recomputations": recomputations.list_recomputations()}
+
+
+@blueprint.route("/score-recomputations/<uuid:recomputation_id>", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.Recomputation)
+@blueprint.refuses(404)
+def show_recomputation(recomputation_id: UUID) -> Recomputation:
+    """How far a recomputation is."""
+    return recomputations.open_recomputation(recomputation_id=recomputation_id)
 
 
 @blueprint.route("/schemes/current", methods=["GET"])

@@ -154,6 +154,33 @@ class ScoreExplanationQuery(ScoreQuery):
     limit = fields.Integer(load_default=LINES_MAX, validate=validate.Range(1, LINES_MAX))
 
 
+class NewRecomputation(ApiSchema):
+    """A recomputation of everybody's score; `recomputation_id` is a new UUID."""
+
+    recomputation_id = fields.UUID(required=True)
+
+
+class Recomputation(ApiSchema):
+    """How far a recomputation of everybody's score is; `changed_count` are scores."""
+
+    recomputation_id = fields.UUID(required=True)
+    scheme_code = fields.String(required=True)
+    scheme_version = fields.String(required=True)
+    as_of_on = fields.Date(required=True)
+    slice_count = fields.Integer(required=True)
+    slices_done = fields.Integer(required=True)
+    done_percent = fields.Integer(required=True)
+    changed_count = fields.Integer(required=True)
+    started_at = fields.AwareDateTime(required=True)
+    finished_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class Recomputations(ApiSchema):
+    """The last recomputations."""
+
+    recomputations = fields.List(fields.Nested(Recomputation), required=True)
+
+
 class SchemeTier(ApiSchema):
     """A tier."""
 

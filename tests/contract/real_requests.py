@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.kernel.ids import new_id
+from app.scoring.recomputations import finish_running, start_recomputation
 from app.web.auth import Role
 from tests.contract.world import World, claim, hours_file, sent
 from tests.house.routes import PUBLIC, Route
@@ -182,6 +183,16 @@ def _unbind(world: World, sandbox: SandboxControl) -> Real:
     return Real(body={"citizen_id": citizen_id, "reason": REASON})
 
 
+def _recomputation(world: World, _: SandboxControl) -> Real:
+    """One that is known: its id changes nothing any more."""
+    with world.app.app_context():
+        finish_running()
+        made = start_recomputation(recomputation_id=new_id())
+        assert made is not None
+        finish_running()
+    return Real(body={"recomputation_id": str(made.recomputation_id)})
+
+
 MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/impact-assessments"): _of_body(_assessment),
     ("GET", "/docs/<file>"): lambda *_: Real(path={"file": "start.js"}),
@@ -211,6 +222,10 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/deliveries/rows"): _of_body(_rows),
     ("GET", "/deliveries/<uuid:delivery_id>"): _of_delivery,
     ("GET", "/deliveries/<uuid:delivery_id>/refusals"): _of_delivery,
+    ("POST", "/score-recomputations"): _recomputation,
+    ("GET", "/score-recomputations/<uuid:recomputation_id>"): lambda world, sandbox: Real(
+        path=_recomputation(world, sandbox).body or {}
+    ),
     ("POST", "/register-imports"): _of_body(_register),
     ("POST", "/reopened-days"): _of_body(
         lambda _: {"delivered_on": "2026-06-01", "reason": "补报漏报文件"}

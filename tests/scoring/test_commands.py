@@ -13,7 +13,7 @@ SHIPPED = DIRECTORY / "jinhua-xinyijin-2026.1.toml"
 
 def test_a_scheme_is_published_from_its_file(app: Flask, tmp_path: Path) -> None:
     runner = app.test_cli_runner()
-    assert runner.invoke(args=["scheme", "refresh-scores"]).output == "0 scores\n"
+    assert runner.invoke(args=["scheme", "refresh-scores"]).output == "0 scores changed\n"
     published = runner.invoke(args=["scheme", "publish", str(SHIPPED)])
     assert published.output.startswith("jinhua-xinyijin 2026.1 ")
     assert runner.invoke(args=["scheme", "publish", str(SHIPPED)]).output == published.output

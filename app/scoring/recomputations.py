@@ -1,0 +1,203 @@
+"""Recomputing the scores of everybody: a job that can be watched and that goes on after a kill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from app.kernel.database import reading, transaction, transaction_required
+from app.kernel.errors import Conflict, NotFound
+from app.kernel.ids import new_id
+from app.records.queries import current_day
+from app.scoring.models import Score, ScoreRecomputation
+from app.scoring.queries import published_scheme, scheme_in_force
+from app.scoring.refreshing import ONE_AT_A_TIME, due_citizens, store_scores, store_slice
+
+# A slice holds the lock that deliveries wait for at their end: well below their three seconds.
+MEMBERS_PER_SLICE = 5_000
+DUE_AT_ONCE = 1_000
+LISTED_MAX = 20
+
+
+class RecomputationRunning(Conflict):
+    """One at a time."""
+
+    code: ClassVar[str] = "recomputation_running"
+    title: ClassVar[str] = "Another recomputation is running"
+    advice: ClassVar[str] = "已有一次重新计算正在进行，请等待其完成。"
+
+
+class RecomputationNotFound(NotFound):
+    """There is no such recomputation."""
+
+    code: ClassVar[str] = "recomputation_not_found"
+    title: ClassVar[str] = "There is no such recomputation"
+    advice: ClassVar[str] = "没有找到该次重新计算，请核对编号。"
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """A pass over everybody's score; `staff_id` None: the city's clock or a new scheme."""
+
+    recomputation_id: UUID
+    scheme_code: str
+    scheme_version: str
+    as_of_on: date
+    staff_id: UUID | None
+    slice_count: int
+    slices_done: int
+    changed_count: int
+    started_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def done_percent(self) -> int:
+        """How much of it is done, in whole per cent."""
+        return 100 * self.slices_done // self.slice_count
+
+
+def start_recomputation(
+    *,
+    recomputation_id: UUID,
+    staff_id: UUID | None = None,
+    as_of: date | None = None,
+    slices: int | None = None,
+) -> Recomputation | None:
+    """Note that everybody's score is to be computed for a day (default: now).
+
+    The worker does it.  The same id again changes nothing; while another one runs it is refused.
+    None when no scheme applies on that day.
+    """
+    as_of = as_of or current_day()
+    scheme = scheme_in_force(on=as_of)
+    with transaction() as session:
+        session.execute(ONE_AT_A_TIME)
+        known = session.get(ScoreRecomputation, recomputation_id)
+        if known is not None or scheme is None:
+            return None if known is None else _told(known)
+        if _running() is not None:
+            raise RecomputationRunning
+        made = ScoreRecomputation(
+            recomputation_id=recomputation_id,
+            scheme_code=scheme.code,
+            scheme_version=scheme.version,
+            as_of_on=as_of,
+            staff_id=staff_id,
+            slice_count=slices or _slices(),
+        )
+        session.add(made)
+        session.flush()
+        session.refresh(made)
+        return _told(made)
+
+
+def run_slice() -> Recomputation | None:
+    """Do the next slice of the running recomputation in one transaction; None when none runs."""
+    with transaction() as session:
+        session.execute(ONE_AT_A_TIME)
+        running = _running()
+        if running is None:
+            return None
+        scheme = published_scheme(code=running.scheme_code, version=running.scheme_version)
+        changed = store_slice(
+            scheme=scheme, as_of=running.as_of_on, at=running.slices_done,
+            count=running.slice_count,
+        )
+        finished = running.slices_done + 1 == running.slice_count
+        finished_at = session.scalar(select(func.clock_timestamp())) if finished else None
+        running.changed_count += changed
+        running.slices_done += 1
+        running.is_running, running.finished_at = not finished, finished_at
+        return _told(running)
+
+
+def finish_running() -> int:
+    """Finish the recomputation that runs, if one does; how many scores it changed in all."""
+    changed = 0
+    while (told := run_slice()) is not None:
+        changed = told.changed_count
+    return changed
+
+
+def refresh_due(*, as_of: date) -> int:
+    """Compute the scores that change by themselves up to a day, a batch a transaction; how many."""
+    count = 0
+    scheme = scheme_in_force(on=as_of)
+    while scheme is not None:
+        with transaction() as session:
+            session.execute(ONE_AT_A_TIME)
+            due = due_citizens(as_of=as_of, limit=DUE_AT_ONCE)
+            store_scores(scheme=scheme, as_of=as_of, citizen_ids=due)
+        count += len(due)
+        if len(due) < DUE_AT_ONCE:
+            break
+    return count
+
+
+def keep_scores() -> None:
+    """What the worker does every minute: all that stored scores need to stay right.
+
+    A scheme that has become effective: everybody.  A killed recomputation: the rest of it.  Records
+    that reached the end of their validity at midnight, or while nothing ran: their citizens.
+    """
+    finish_running()
+    as_of = current_day()
+    scheme = scheme_in_force(on=as_of)
+    if scheme is None:
+        return
+    last = next(iter(list_recomputations(limit=1)), None)
+    if last is None or (last.scheme_code, last.scheme_version) != (scheme.code, scheme.version):
+        start_recomputation(recomputation_id=new_id(), as_of=as_of)
+        finish_running()
+    refresh_due(as_of=as_of)
+
+
+def open_recomputation(*, recomputation_id: UUID) -> Recomputation:
+    """How far a recomputation is."""
+    with reading() as session:
+        found = session.get(ScoreRecomputation, recomputation_id)
+    if found is None:
+        raise RecomputationNotFound
+    return _told(found)
+
+
+def list_recomputations(*, limit: int = LISTED_MAX) -> list[Recomputation]:
+    """The last recomputations, newest first."""
+    query = (
+        select(ScoreRecomputation)
+        .order_by(
+            ScoreRecomputation.started_at.desc(), ScoreRecomputation.recomputation_id.desc()
+        )
+        .limit(limit)
+    )
+    with reading() as session:
+        return [_told(one) for one in session.scalars(query)]
+
+
+def _running() -> ScoreRecomputation | None:
+    query = select(ScoreRecomputation).where(ScoreRecomputation.is_running)
+    return transaction_required().scalars(query.with_for_update()).one_or_none()
+
+
+def _slices() -> int:
+    members = transaction_required().scalar(select(func.count()).select_from(Score)) or 0
+    return 1 + members // MEMBERS_PER_SLICE
+
+
+def _told(row: ScoreRecomputation) -> Recomputation:
+    return Recomputation(
+        recomputation_id=row.recomputation_id,
+        scheme_code=row.scheme_code,
+        scheme_version=row.scheme_version,
+        as_of_on=row.as_of_on,
+        staff_id=row.staff_id,
+        slice_count=row.slice_count,
+        slices_done=row.slices_done,
+        changed_count=row.changed_count,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
