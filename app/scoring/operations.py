@@ -26,6 +26,7 @@ from app.scoring.models import (
     SchemeValue,
     SchemeVersion,
 )
+from app.scoring.outlook import Outlook, list_changes, list_ways, monthly_counted
 from app.scoring.posting import LedgerPoints
 from app.scoring.queries import scheme_in_force
 from app.scoring.recomputations import Recomputation, finish_running, start_recomputation
@@ -149,6 +150,18 @@ def open_score(
         raise SchemeNotPublished
     return explain_score(
         scheme=scheme, as_of=as_of, citizen_id=citizen_id, after_line=after_line, limit=limit
+    )
+
+
+def open_outlook(*, keys: KeyProvider, citizen_id: UUID) -> Outlook:
+    """What changes by itself soon, and what an active citizen may do for the next tier."""
+    as_of = current_day()
+    now = open_score(keys=keys, citizen_id=citizen_id, as_of=as_of, limit=0)
+    counted = monthly_counted(citizen_id=citizen_id, scheme=now.scheme, as_of=as_of)
+    return Outlook(
+        now=now,
+        changes=list_changes(citizen_id=citizen_id, scheme=now.scheme, as_of=as_of),
+        ways=list_ways(now, counted_this_month=counted),
     )
 
 

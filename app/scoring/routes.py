@@ -19,6 +19,7 @@ from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryRows
 from app.records.schemas import DeliveryReport as DeliveryReportSchema
 from app.scoring import operations, recomputations, schemas
 from app.scoring.explanations import ExplainedScore
+from app.scoring.outlook import Outlook
 from app.scoring.recomputations import Recomputation
 from app.scoring.scheme import Scheme
 from app.scoring.wording import plain
@@ -90,6 +91,15 @@ def show_score(query: dict[str, Any]) -> ExplainedScore:
 def explain_score(query: dict[str, Any]) -> ExplainedScore:
     """The citizen's own score of a day, line by line, each with where it came from."""
     return operations.open_score(keys=key_provider(), citizen_id=caller().subject_id, **query)
+
+
+@blueprint.route("/me/score/outlook", methods=["GET"])
+@allow(Role.CITIZEN)
+@blueprint.response(200, schemas.ScoreOutlook)
+@blueprint.refuses(404, 409)
+def show_outlook() -> Outlook:
+    """What of the citizen's score ends within 30 days, and lawful ways to the next tier."""
+    return operations.open_outlook(keys=key_provider(), citizen_id=caller().subject_id)
 
 
 @blueprint.route("/score-recomputations", methods=["POST"])

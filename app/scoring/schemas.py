@@ -154,6 +154,53 @@ class ScoreExplanationQuery(ScoreQuery):
     limit = fields.Integer(load_default=LINES_MAX, validate=validate.Range(1, LINES_MAX))
 
 
+class EndingLine(ApiSchema):
+    """A record that counts up to the day before `ends_on`."""
+
+    indicator = fields.String(required=True)
+    record_type = fields.String(required=True)
+    record_number = fields.String(required=True)
+    event_on = fields.Date(required=True)
+    ends_on = fields.Date(required=True)
+    value = Exact(required=True)
+
+
+class UpcomingChange(ApiSchema):
+    """A day on which something ends or new rules begin, and the result of that day."""
+
+    on = fields.Date(required=True)
+    total = fields.Integer(required=True)
+    tier = fields.String(required=True, allow_none=True)
+    scheme_version = fields.String(required=True)
+    ending_count = fields.Integer(required=True)
+    endings = fields.List(fields.Nested(EndingLine), required=True)
+
+
+class Way(ApiSchema):
+    """Something that everybody may do: what one more is worth, and brings now given the caps."""
+
+    indicator = fields.String(required=True)
+    name = fields.String(required=True)
+    item = fields.String(required=True, allow_none=True)
+    one_more = fields.String(required=True)
+    worth = Exact(required=True)
+    gain_points = fields.Integer(required=True)
+    room_points = fields.Integer(required=True)
+
+
+class ScoreOutlook(ApiSchema):
+    """What changes within 30 days if nothing is delivered, and ways to the next tier."""
+
+    as_of_on = fields.Date(required=True, attribute="now.score.as_of_on")
+    total = fields.Integer(required=True, attribute="now.score.total")
+    tier = fields.String(required=True, allow_none=True, attribute="now.score.tier")
+    next_tier = fields.Nested(
+        NextScoreTier, required=True, allow_none=True, attribute="now.next_tier"
+    )
+    changes = fields.List(fields.Nested(UpcomingChange), required=True)
+    ways = fields.List(fields.Nested(Way), required=True)
+
+
 class NewRecomputation(ApiSchema):
     """A recomputation of everybody's score; `recomputation_id` is a new UUID."""
 
@@ -211,6 +258,8 @@ class SchemeIndicator(ApiSchema):
     validity_days = fields.Integer(required=True, allow_none=True)
     record_type = fields.String(required=True)
     illustrative = fields.List(fields.String(), required=True)
+    open_to_all = fields.Boolean(required=True)
+    open_items = fields.List(fields.String(), required=True)
 
 
 class PointsGrant(ApiSchema):

@@ -82,6 +82,14 @@ class Indicator:
     validity_days: int | None
     record_type: str
     illustrative: tuple[str, ...]
+    open_to_all: bool = False
+    open_items: tuple[str, ...] = ()
+
+    def open_worths(self) -> list[tuple[str | None, Decimal]]:
+        """What everybody may do for it, item and value of one more; nothing where only some may."""
+        if self.value is not None:
+            return [(None, self.value)] if self.open_to_all else []
+        return [(item, self.items[item]) for item in self.open_items]
 
 
 @dataclass(frozen=True)
@@ -205,6 +213,15 @@ class _Table:
     def mapping(self, key: str) -> Mapping[str, Any]:
         return self.take(key, dict) if key in self._left else {}
 
+    def flag(self, key: str) -> bool:
+        found = self._left.pop(key, False)
+        if not isinstance(found, bool):
+            raise SchemeError(f"{self.place}.{key}: true or false expected")
+        return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return tuple(self.take(key, list)) if key in self._left else ()
+
     def illustrative(self) -> tuple[str, ...]:
         return tuple(self.take("illustrative", list)) if "illustrative" in self._left else ()
 
@@ -262,6 +279,8 @@ def _indicator(entry: _Table) -> Indicator:
         validity_days=entry.optional_whole("validity_days"),
         record_type=entry.text("record_type"),
         illustrative=entry.illustrative(),
+        open_to_all=entry.flag("open_to_all"),
+        open_items=entry.texts("open_items"),
     )
     entry.finish()
     return made
@@ -335,5 +354,9 @@ def _check_feed(indicator: Indicator, record_type: RecordType, place: str) -> No
         raise SchemeError(f"{place}.measure: needed with factor, hour and hundred_yuan only")
     if indicator.measure is not None and indicator.measure not in record_type.measures:
         raise SchemeError(f"{place}.measure: the catalogue has no {indicator.measure}")
+    if not set(indicator.open_items) <= set(indicator.items):
+        raise SchemeError(f"{place}.open_items: only items that feed it")
+    if indicator.open_to_all and indicator.items:
+        raise SchemeError(f"{place}.open_to_all: of items, open_items says which")
     if indicator.rule is Rule.TABLE and not indicator.items:
         raise SchemeError(f"{place}.items: a table needs them")
