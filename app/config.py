@@ -44,6 +44,9 @@ class Settings:
     job_poll_milliseconds: int  # between a worker's looks into the outbox and the queue
     job_stall_seconds: int  # a worker without a heartbeat for so long is dead
     job_retry_seconds: int  # before a failed job's second try; each wait after is six times longer
+    csv_max_bytes: int  # the largest CSV file that is taken in
+    xlsx_max_bytes: int  # the largest Excel file
+    at_once_max_bytes: int  # a file that is judged while its sender waits
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -72,6 +75,9 @@ class Settings:
             job_poll_milliseconds=reader.integer("CARD_JOB_POLL_MS", 500, 10, 60_000),
             job_stall_seconds=reader.integer("CARD_JOB_STALL_SECONDS", 30, 1, 600),
             job_retry_seconds=reader.integer("CARD_JOB_RETRY_SECONDS", 10, 0, 600),
+            csv_max_bytes=reader.integer("CARD_CSV_MAX_BYTES", 512_000_000, 1, 512_000_000),
+            xlsx_max_bytes=reader.integer("CARD_XLSX_MAX_BYTES", 10_000_000, 1, 10_000_000),
+            at_once_max_bytes=reader.integer("CARD_AT_ONCE_MAX_BYTES", 1 << 20, 0, 1 << 23),
         )
         if reader.problems:
             raise BadSettingsError(reader.problems)

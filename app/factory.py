@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import redis
-from flask import Flask
+from flask import Flask, current_app
 from flask_migrate import Migrate
 
 from app.benefits import routes as benefits_routes
@@ -24,12 +24,15 @@ from app.members import routes as members_routes
 from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
 from app.records import routes as records_routes
+from app.records import uploads
 from app.records.queries import settled_day
+from app.records.working import work_off
 from app.redemptions import pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.scoring import recomputations
 from app.scoring import routes as scoring_routes
+from app.scoring.operations import delivery_worker
 from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
@@ -107,6 +110,25 @@ def expire_vouchers() -> None:
 def prune_scans() -> None:
     """Delete burnt codes, bad scans and typed codes that are past their time."""
     pruning.prune_scans()
+
+
+@jobs.periodic("take_deliveries", cron="* * * * * */2")
+def take_deliveries() -> None:
+    """Take the files that wait, in the order of their arrival, until none is left."""
+    settings: Settings = current_app.extensions["card_settings"]
+    worker = delivery_worker(
+        keys=current_app.extensions["card_keys"],
+        lease_seconds=settings.job_stall_seconds,
+        must_stop=jobs.must_stop,
+    )
+    for _ in work_off(worker=worker):
+        pass  # each chunk is committed by itself
+
+
+@jobs.periodic("prune_uploads", cron="43 * * * *")
+def prune_uploads() -> None:
+    """Delete files whose upload was broken off."""
+    uploads.prune_uploads()
 
 
 @jobs.periodic("expire_points", cron="*/10 * * * *")

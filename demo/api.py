@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,10 @@ import httpx
 import pyotp
 
 PREFIX = "/api/v1"
-TIMEOUT_SECONDS = 60.0  # a department's file of 25,000 rows is taken while the sender waits
+UNFINISHED = {"waiting", "running"}
+TIMEOUT_SECONDS = 60.0
+POLL_SECONDS = 0.3
+WORK_SECONDS_MAX = 120.0  # for a large file, and for those before it
 
 
 class UnexpectedAnswerError(RuntimeError):
@@ -56,10 +60,17 @@ class Api:
         return self._answer(self._http.post(path, json=body), expect)
 
     def upload(self, path: str, form: dict[str, str], *, name: str, content: bytes) -> Any:
-        """POST a form with one file."""
-        return self._answer(
-            self._http.post(path, data=form, files={"file": (name, content)}), 200
-        ).document
+        """POST a form with one file; its report, for which a large file makes one wait."""
+        sent = self._http.post(path, data=form, files={"file": (name, content)})
+        deadline = time.monotonic() + WORK_SECONDS_MAX
+        while sent.is_success and sent.json()["status"] in UNFINISHED:
+            if time.monotonic() > deadline:
+                message = f"{path}: not finished: {sent.text[:500]}"
+                raise UnexpectedAnswerError(message)
+            time.sleep(POLL_SECONDS)
+            address = sent.headers.get("Location") or sent.request.url.path
+            sent = self._http.get(httpx.URL(self._base_url).join(address))
+        return self._answer(sent, 200).document
 
     def close(self) -> None:
         """Close the connections."""

@@ -22,7 +22,8 @@ from app.kernel.keys import KeyProvider
 from app.records.catalogue import REGISTER, load_catalogue
 from app.records.operations import DeliveryRequest, import_register, register_source
 from app.records.queries import DeliveryReport
-from app.records.reading import Encoding
+from app.records.reading import CSV_MAX_BYTES, Encoding
+from app.records.uploads import Upload
 from app.scoring.operations import publish_scheme, take_delivery
 from app.scoring.scheme import read_scheme_file
 
@@ -176,7 +177,10 @@ def load_deliveries(
         )
         with (folder / listed.file).open("rb") as file:
             if is_register:
-                report = import_register(keys=keys, request=request, file=file)
+                upload = Upload.of(keys, file)
+                report = import_register(
+                    keys=keys, request=request, upload=upload, at_once_max_bytes=CSV_MAX_BYTES
+                )
             else:
                 report = take_delivery(keys=keys, request=request, file=file)
         yield LoadedDelivery(listed, report)

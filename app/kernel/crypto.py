@@ -101,19 +101,32 @@ def keyed_digest(key: Key, message: bytes) -> bytes:
     return digest.finalize()
 
 
+def new_wrapped_key(
+    keys: KeyProvider, purpose: KeyPurpose, *, context: bytes
+) -> tuple[Key, bytes]:
+    """A fresh key for what the context names: the key itself, and its wrapped form to store."""
+    wrapping = keys.active(purpose)
+    secret = secrets.token_bytes(KEY_BYTES)
+    return Key(purpose, 1, wrapping.suite, secret), seal(wrapping, secret, context=context)
+
+
+def open_wrapped_key(
+    keys: KeyProvider, purpose: KeyPurpose, wrapped: bytes, *, context: bytes
+) -> Key:
+    """The key from its stored form; SealBrokenError when anything is off."""
+    secret = unseal(keys, purpose, wrapped, context=context)
+    return Key(purpose, 1, Suite(wrapped[0]), secret)
+
+
 def new_data_key(keys: KeyProvider, *, citizen_id: UUID) -> tuple[Key, bytes]:
     """A fresh data key for one citizen: the key itself, and its wrapped form to store."""
-    wrapping = keys.active(KeyPurpose.DATA_WRAP)
-    secret = secrets.token_bytes(KEY_BYTES)
-    wrapped = seal(wrapping, secret, context=_wrap_context(citizen_id))
-    return Key(KeyPurpose.DATA_WRAP, 1, wrapping.suite, secret), wrapped
+    return new_wrapped_key(keys, KeyPurpose.DATA_WRAP, context=_wrap_context(citizen_id))
 
 
 def open_data_key(keys: KeyProvider, wrapped: bytes, *, citizen_id: UUID) -> Key:
     """The data key of a citizen from its stored form."""
     context = _wrap_context(citizen_id)
-    secret = unseal(keys, KeyPurpose.DATA_WRAP, wrapped, context=context)
-    return Key(KeyPurpose.DATA_WRAP, 1, Suite(wrapped[0]), secret)
+    return open_wrapped_key(keys, KeyPurpose.DATA_WRAP, wrapped, context=context)
 
 
 def field_context(*, table: str, column: str, row_id: UUID) -> bytes:

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,6 +22,7 @@ from uuid import UUID
 import procrastinate
 import psycopg
 from procrastinate.exceptions import ConnectorException
+from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from sqlalchemy import text
 
@@ -67,6 +69,7 @@ class WorkerSettings:
     tries: int = 5
 
 
+_current: ContextVar[JobContext | None] = ContextVar("job", default=None)
 _handlers: dict[str, Callable[[Message], None]] = {}
 _periodic: dict[str, Periodic] = {}
 
@@ -97,6 +100,12 @@ def periodic(name: str, *, cron: str) -> Callable[[F], F]:
         return function
 
     return register
+
+
+def must_stop() -> bool:
+    """Whether the worker is stopping and the running job should end where it safely can."""
+    job = _current.get()
+    return job is not None and job.should_abort()
 
 
 def _require_same(known: Callable[..., None], given: Callable[..., None], name: str) -> None:
@@ -225,8 +234,9 @@ def _add_periodic(
     task_name = f"periodic.{name}"
 
     @app.periodic(cron=registered.cron)
-    @app.task(name=task_name, lock=task_name, queueing_lock=task_name)
-    def call(timestamp: int) -> None:  # noqa: ARG001 -- Procrastinate's interface
+    @app.task(name=task_name, lock=task_name, queueing_lock=task_name, pass_context=True)
+    def call(job: JobContext, timestamp: int) -> None:  # noqa: ARG001 -- Procrastinate's interface
+        _current.set(job)
         with context():
             registered.function()
 

@@ -32,6 +32,7 @@ class KeyPurpose(StrEnum):
 
     TOKEN = "token"  # noqa: S105 -- signs access and refresh tokens (HS256)
     DATA_WRAP = "data_wrap"  # wraps the data key of each citizen
+    UPLOAD_WRAP = "upload_wrap"  # wraps the key of each file that waits to be taken
     STAFF_SECRET = "staff_secret"  # noqa: S105 -- seals TOTP secrets of staff
     CODE = "code"  # seals pass codes, voucher codes and join tickets
     INDEX_ID_NUMBER = "index_id_number"  # blind index of resident ID numbers

@@ -1,4 +1,4 @@
-"""Tables of the records room; the SQL stands in migration 0005."""
+"""Tables of the records room; the SQL stands in migrations 0005 and 0014."""
 
 from __future__ import annotations
 
@@ -41,7 +41,16 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("seq"),
         Index(None, "delivered_on"),
-        CheckConstraint("status IN ('processed', 'refused')", name="status"),
+        CheckConstraint(
+            "status IN ('waiting', 'running', 'processed', 'refused', 'cancelled', 'failed')",
+            name="status",
+        ),
+        CheckConstraint(
+            "(status IN ('waiting', 'running')) = (upload_id IS NOT NULL)", name="upload"
+        ),
+        CheckConstraint(
+            "status NOT IN ('waiting', 'running') OR finished_at IS NULL", name="finished"
+        ),
         CheckConstraint("(status = 'refused') = (file_reason IS NOT NULL)", name="file_reason"),
         CheckConstraint("(source_id IS NULL) <> (staff_id IS NULL)", name="one_sender"),
         CheckConstraint(
@@ -72,6 +81,37 @@ class Delivery(Base):
     superseded_count: Mapped[int]
     dropped_count: Mapped[int]
     refused_count: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("delivery_uploads.upload_id"))
+    found_count: Mapped[int | None]  # rows below the header, once the file was looked through
+    taken_row: Mapped[int] = mapped_column(server_default="0")  # the checkpoint
+    tries: Mapped[int] = mapped_column(server_default="0")  # since the last checkpoint
+    claimed_by: Mapped[UUID | None]
+    claimed_until: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]  # when somebody asked to stop
+    finished_at: Mapped[datetime | None]
+
+
+class DeliveryUpload(Base):
+    """A file that is on its way in; its key is wrapped and belongs to it alone."""
+
+    __tablename__ = "delivery_uploads"
+
+    upload_id: Mapped[UUID] = mapped_column(primary_key=True)
+    wrapped_key: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DeliveryPart(Base):
+    """A sealed part of a file."""
+
+    __tablename__ = "delivery_parts"
+
+    upload_id: Mapped[UUID] = mapped_column(
+        ForeignKey("delivery_uploads.upload_id", ondelete="CASCADE"), primary_key=True
+    )
+    part: Mapped[int] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -143,6 +183,8 @@ class RecordHolder(Base):
 TABLE_KINDS: dict[str, TableKind] = {
     "sources": TableKind.LOCAL,
     "deliveries": TableKind.LOCAL,
+    "delivery_uploads": TableKind.LOCAL,
+    "delivery_parts": TableKind.LOCAL,
     "delivery_refusals": TableKind.LOCAL,
     "reopened_days": TableKind.LOCAL,
     "records": TableKind.CITIZEN,

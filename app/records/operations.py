@@ -6,49 +6,43 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import IO, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
-from app.kernel.database import transaction, transaction_required
-from app.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.kernel.database import transaction
+from app.kernel.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members.operations import NewCredential, create_source_account
 from app.members.spelling import compact
-from app.records.catalogue import Catalogue, RecordType, load_catalogue
+from app.records.catalogue import RecordType, load_catalogue
 from app.records.judging import Outcome
-from app.records.models import Delivery, DeliveryRefusal, ReopenedDay, Source
+from app.records.models import Delivery, ReopenedDay, Source
 from app.records.queries import (
-    PROCESSED,
-    REFUSED,
+    CANCELLED,
+    WAITING,
     AllowedSource,
     DeliveryReport,
     RefusedRow,
     day_is_reopened,
     find_report,
     find_source,
-    last_processed_on,
+    last_arrived_on,
     list_refusals,
 )
-from app.records.reading import (
-    Encoding,
-    FileRefusedError,
-    Fingerprint,
-    Table,
-    fingerprint,
-    open_table,
-)
-from app.records.taking import Points, RecordTaker, RegisterTaker, Taking, Tally, chunks
-from app.trail.operations import Actor, require_reason
+from app.records.reading import Encoding, Fingerprint
+from app.records.uploads import Upload
+from app.records.working import Worker, ask_to_cancel, work_off
+from app.trail.operations import require_reason
 
 REOPENED_HOURS = 24
 FILE_NAME_MAX_CHARS = 120
-REFUSALS_AT_ONCE = 5_000
-# One delivery after the other, because each builds on the state that the one before left.
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('deliveries', 0))")
+AT_ONCE_MAX_BYTES = 1 << 20  # a file that is judged while its sender waits
+# Numbers in line are given one after the other; nobody waits here for rows that are being taken.
+_ONE_ARRIVES_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('deliveries', 0))")
 _LONG_NUMBER = re.compile(r"[0-9]{11,}[Xx]?")
 _STRANGE = re.compile(r"[^\w.()\-]+")
 
@@ -78,7 +72,7 @@ class SourceNotRegistered(NotFound):
 
 
 class DeliveryOutOfOrder(Conflict):
-    """The delivery date lies before the last one processed and was not opened again."""
+    """The delivery date lies before the last one that came and was not opened again."""
 
     code: ClassVar[str] = "delivery_out_of_order"
     title: ClassVar[str] = "The delivery date lies before the last one processed"
@@ -91,6 +85,14 @@ class DeliveryIdReused(Invalid):
     code: ClassVar[str] = "delivery_id_reused"
     title: ClassVar[str] = "This delivery id was used for another file"
     advice: ClassVar[str] = "报送编号已用于其他文件，请使用新的编号重新报送。"
+
+
+class DeliveryFinished(Conflict):
+    """There is nothing left to stop."""
+
+    code: ClassVar[str] = "delivery_finished"
+    title: ClassVar[str] = "The delivery is finished and can no longer be cancelled"
+    advice: ClassVar[str] = "该报送已处理完毕，无法取消。"
 
 
 class DeliveryNotFound(NotFound):
@@ -118,68 +120,72 @@ class DeliveryRequest:
     staff_id: UUID | None = None
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A report, and the citizens whose records changed."""
+def receive_file(*, request: DeliveryRequest, upload: Upload) -> DeliveryReport:
+    """Keep a file that has arrived and put it in line; its report so far.
 
-    report: DeliveryReport
-    citizens: frozenset[UUID]
-
-
-def take_file(
-    *, keys: KeyProvider, request: DeliveryRequest, file: IO[bytes], points: Points
-) -> Taken:
-    """Judge and keep a department's delivery in the open transaction.
-
-    All or nothing: an import that is killed leaves nothing and is sent again.  The same id with the
-    same file gives the first report again.  A file that is refused whole is a report too.
+    The same id with the same file gives the report that there is.  What is refused here (who, what,
+    the order of days, an id that belongs to another file) leaves nothing.
     """
-    session = transaction_required()
-    catalogue, record_type = _catalogued(request)
-    if request.source_id is not None:
-        _require_allowed(request.source_id, record_type)
-    marks = fingerprint(file)
-    session.execute(_ONE_AT_A_TIME)
-    known = _replay(request, marks)
-    if known is not None:
-        return Taken(known, frozenset())
-    _require_in_order(request)
     try:
-        table = open_table(
-            file, encoding=request.encoding, catalogue=catalogue, record_type=record_type
-        )
-    except FileRefusedError as refused:
-        return _refuse_file(session, request, marks, refused)
-    taking = _taking(session, keys, catalogue, record_type, request)
-    tally = RecordTaker(taking, points).take(table)
-    return _processed(session, request, marks, tally)
+        with transaction() as session:
+            record_type = _deliverable_type(request)
+            session.execute(_ONE_ARRIVES_AT_A_TIME)
+            known = _replay(request, upload.marks)
+            if known is None:
+                if not record_type.register:
+                    _require_in_order(request)
+                upload.keep()
+                _put_in_line(session, request, upload)
+    except DomainError:
+        upload.discard()
+        raise
+    if known is not None:
+        upload.discard()
+        return known
+    return _report(request.delivery_id)
 
 
 def import_register(
-    *, keys: KeyProvider, request: DeliveryRequest, file: IO[bytes]
+    *,
+    keys: KeyProvider,
+    request: DeliveryRequest,
+    upload: Upload,
+    at_once_max_bytes: int = AT_ONCE_MAX_BYTES,
 ) -> DeliveryReport:
     """Register the people of an operator's file, who consented elsewhere.
 
-    The register comes before all deliveries, whatever its date.
+    The register comes before all deliveries, whatever its date.  A small one is taken at once when
+    nothing waits before it, anything else by the worker.
     """
+    report = receive_file(request=request, upload=upload)
+    return take_at_once(
+        worker=Worker(keys=keys), report=report, at_once_max_bytes=at_once_max_bytes
+    )
+
+
+def take_at_once(
+    *, worker: Worker, report: DeliveryReport, at_once_max_bytes: int = AT_ONCE_MAX_BYTES
+) -> DeliveryReport:
+    """Take a small file while its sender waits, if it is the first in line; its report now."""
+    if report.is_finished or report.size_bytes > at_once_max_bytes:
+        return report
+    for _ in work_off(worker=worker, only=report.delivery_id):
+        pass  # every chunk is committed; the report tells how far it came
+    return replace(_report(report.delivery_id), replayed=report.replayed)
+
+
+def cancel_delivery(*, delivery_id: UUID, source_id: UUID | None) -> DeliveryReport:
+    """Stop a delivery, for the same callers as `open_report`; asking again changes nothing.
+
+    Rows that were taken stay and are in the report.  One that works on it stops after its chunk.
+    """
+    open_report(delivery_id=delivery_id, source_id=source_id)
     with transaction() as session:
-        catalogue, record_type = _catalogued(request)
-        if not record_type.register or request.staff_id is None:
-            raise RecordTypeNotAllowed
-        marks = fingerprint(file)
-        session.execute(_ONE_AT_A_TIME)
-        known = _replay(request, marks)
-        if known is not None:
-            return known
-        try:
-            table: Table = open_table(
-                file, encoding=request.encoding, catalogue=catalogue, record_type=record_type
-            )
-        except FileRefusedError as refused:
-            return _refuse_file(session, request, marks, refused).report
-        taking = _taking(session, keys, catalogue, record_type, request)
-        tally = RegisterTaker(taking, Actor("operator", request.staff_id)).take(table)
-        return _processed(session, request, marks, tally).report
+        ask_to_cancel(session, delivery_id=delivery_id)
+        report = _report(delivery_id)
+    if report.cancelled_at is None and report.status != CANCELLED:
+        raise DeliveryFinished(delivery_status=report.status)
+    return report
 
 
 def register_source(
@@ -259,22 +265,22 @@ def clean_file_name(name: str) -> str:
     return clean
 
 
-def _catalogued(request: DeliveryRequest) -> tuple[Catalogue, RecordType]:
-    catalogue = load_catalogue()
-    record_type = catalogue.record_types.get(request.record_type)
+def _deliverable_type(request: DeliveryRequest) -> RecordType:
+    """What the file is about, if its sender may deliver it."""
+    record_type = load_catalogue().record_types.get(request.record_type)
     if record_type is None:
         raise UnknownRecordType
-    return catalogue, record_type
-
-
-def _require_allowed(source_id: UUID, record_type: RecordType) -> None:
-    source = find_source(source_id=source_id)
-    if source is None or record_type.code not in source.record_types or record_type.register:
+    if record_type.register != (request.staff_id is not None):
         raise RecordTypeNotAllowed
+    if request.source_id is not None:
+        source = find_source(source_id=request.source_id)
+        if source is None or record_type.code not in source.record_types:
+            raise RecordTypeNotAllowed
+    return record_type
 
 
 def _require_in_order(request: DeliveryRequest) -> None:
-    last = last_processed_on()
+    last = last_arrived_on()
     if last is None or request.delivered_on >= last:
         return
     if not day_is_reopened(delivered_on=request.delivered_on):
@@ -297,63 +303,15 @@ def _replay(request: DeliveryRequest, marks: Fingerprint) -> DeliveryReport | No
     return replace(known, replayed=True)
 
 
-def _taking(
-    session: Session,
-    keys: KeyProvider,
-    catalogue: Catalogue,
-    record_type: RecordType,
-    request: DeliveryRequest,
-) -> Taking:
-    return Taking(
-        session=session,
-        keys=keys,
-        catalogue=catalogue,
-        record_type=record_type,
-        delivery_id=request.delivery_id,
-        delivered_on=request.delivered_on,
-    )
-
-
-def _refuse_file(
-    session: Session, request: DeliveryRequest, marks: Fingerprint, refused: FileRefusedError
-) -> Taken:
-    _write_report(session, request, marks, Tally(), status=REFUSED, reason=refused.reason.value)
-    return _taken(request, Tally())
-
-
-def _processed(
-    session: Session, request: DeliveryRequest, marks: Fingerprint, tally: Tally
-) -> Taken:
-    _write_report(session, request, marks, tally, status=PROCESSED, reason=None)
-    for part in chunks(tally.refusals, REFUSALS_AT_ONCE):
-        session.execute(
-            insert(DeliveryRefusal),
-            [
-                {"delivery_id": request.delivery_id, "row_number": number, "reason": reason.value}
-                for number, reason in part
-            ],
-        )
-    return _taken(request, tally)
-
-
-def _taken(request: DeliveryRequest, tally: Tally) -> Taken:
-    report = find_report(delivery_id=request.delivery_id)
+def _report(delivery_id: UUID) -> DeliveryReport:
+    report = find_report(delivery_id=delivery_id)
     assert report is not None
-    return Taken(report, frozenset(tally.citizens))
+    return report
 
 
-def _write_report(
-    session: Session,
-    request: DeliveryRequest,
-    marks: Fingerprint,
-    tally: Tally,
-    *,
-    status: str,
-    reason: str | None,
-) -> None:
+def _put_in_line(session: Session, request: DeliveryRequest, upload: Upload) -> None:
     last = session.scalar(select(func.max(Delivery.seq)))
-    counts = {f"{outcome.value}_count": tally.outcomes[outcome] for outcome in Outcome}
-    refused = len(tally.refusals)
+    counts = dict.fromkeys((f"{outcome.value}_count" for outcome in Outcome), 0)
     session.execute(
         insert(Delivery).values(
             delivery_id=request.delivery_id,
@@ -362,15 +320,15 @@ def _write_report(
             staff_id=request.staff_id,
             record_type=request.record_type,
             file_name=clean_file_name(request.file_name),
-            sha256=marks.sha256,
-            size_bytes=marks.size_bytes,
+            sha256=upload.marks.sha256,
+            size_bytes=upload.marks.size_bytes,
             encoding=request.encoding.value,
             delivered_on=request.delivered_on,
-            status=status,
-            file_reason=reason,
-            row_count=tally.outcomes.total() + refused,
-            blank_count=tally.blank,
-            refused_count=refused,
+            status=WAITING,
+            upload_id=upload.upload_id,
+            row_count=0,
+            blank_count=0,
+            refused_count=0,
             **counts,
         )
     )

@@ -6,20 +6,23 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Date, func, literal_column, select
+from sqlalchemy import Date, func, literal_column, or_, select
 
 from app.kernel.database import reading
 from app.records.catalogue import REGISTER
 from app.records.models import Delivery, DeliveryRefusal, ReopenedDay, Source
 
-PROCESSED, REFUSED = "processed", "refused"
+WAITING, RUNNING = "waiting", "running"
+PROCESSED, REFUSED, CANCELLED, FAILED = "processed", "refused", "cancelled", "failed"
+STATUSES = (WAITING, RUNNING, PROCESSED, REFUSED, CANCELLED, FAILED)
+OPEN_STATUSES = (WAITING, RUNNING)
 PAGE_MAX_ROWS = 100
 CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
 
 
 @dataclass(frozen=True)
 class DeliveryReport:
-    """What became of one file; counts are rows."""
+    """What became of one file so far; counts are rows, `found_count` of those below the header."""
 
     delivery_id: UUID
     seq: int
@@ -27,6 +30,7 @@ class DeliveryReport:
     record_type: str
     file_name: str
     sha256: bytes
+    size_bytes: int
     encoding: str
     delivered_on: date
     status: str
@@ -42,7 +46,27 @@ class DeliveryReport:
     refused_count: int
     refused_by_reason: dict[str, int]
     created_at: datetime
+    found_count: int | None
+    cancelled_at: datetime | None
+    finished_at: datetime | None
     replayed: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing changes any more."""
+        return self.status not in OPEN_STATUSES
+
+    @property
+    def done_count(self) -> int:
+        """Rows that were looked at, the blank ones too."""
+        return self.row_count + self.blank_count
+
+    @property
+    def percentage(self) -> int:
+        """How much of the file is done, in whole per cent."""
+        if self.status == PROCESSED:
+            return 100
+        return 100 * self.done_count // self.found_count if self.found_count else 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +95,7 @@ def find_report(*, delivery_id: UUID) -> DeliveryReport | None:
         .order_by(DeliveryRefusal.reason)
     )
     with reading() as session:
-        row = session.get(Delivery, delivery_id)
+        row = session.get(Delivery, delivery_id, populate_existing=True)
         if row is None:
             return None
         reasons = {reason: count for reason, count in session.execute(by_reason)}  # noqa: C416
@@ -100,12 +124,30 @@ def find_source(*, source_id: UUID) -> AllowedSource | None:
 
 
 def last_processed_on() -> date | None:
-    """The latest delivery date of a department's file that was processed."""
+    """The latest delivery date of a department's file of which rows were taken."""
     query = select(func.max(Delivery.delivered_on)).where(
-        Delivery.status == PROCESSED, Delivery.record_type != REGISTER
+        or_(Delivery.status == PROCESSED, Delivery.row_count > 0),
+        Delivery.record_type != REGISTER,
     )
     with reading() as session:
         return session.scalar(query)
+
+
+def last_arrived_on() -> date | None:
+    """The same, counting the files that wait: what comes now is taken after them."""
+    query = select(func.max(Delivery.delivered_on)).where(
+        or_(Delivery.status.in_((PROCESSED, *OPEN_STATUSES)), Delivery.row_count > 0),
+        Delivery.record_type != REGISTER,
+    )
+    with reading() as session:
+        return session.scalar(query)
+
+
+def first_in_line() -> UUID | None:
+    """The delivery that is taken now, or next."""
+    query = select(Delivery.delivery_id).where(Delivery.status.in_(OPEN_STATUSES))
+    with reading() as session:
+        return session.scalar(query.order_by(Delivery.seq).limit(1))
 
 
 def current_day() -> date:
@@ -142,6 +184,7 @@ def _report(row: Delivery, reasons: dict[str, int]) -> DeliveryReport:
         record_type=row.record_type,
         file_name=row.file_name,
         sha256=bytes(row.sha256),
+        size_bytes=row.size_bytes,
         encoding=row.encoding,
         delivered_on=row.delivered_on,
         status=row.status,
@@ -157,4 +200,7 @@ def _report(row: Delivery, reasons: dict[str, int]) -> DeliveryReport:
         refused_count=row.refused_count,
         refused_by_reason=reasons,
         created_at=row.created_at,
+        found_count=row.found_count,
+        cancelled_at=row.cancelled_at,
+        finished_at=row.finished_at,
     )

@@ -3,7 +3,8 @@
 CSV is decoded strictly, Excel read with every trap shut, JSON as if it were a sheet.
 
 A file is read to its end before the first row is judged, so that a file that is refused leaves
-nothing.  Rows are numbered as a spreadsheet shows them.
+nothing.  Rows are numbered as a spreadsheet shows them.  CSV is read row by row: what is in memory
+does not grow with the file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import io
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -40,6 +41,8 @@ XLSX_RATIO_MAX = 100
 XLSX_MEMBERS_MAX = 1_000
 XLSX_ROWS_MAX = 200_000
 COLUMNS_MAX = 100
+ROW_MAX_CHARS = 1_000_000
+LOOK_EVERY_ROWS = 10_000
 CSV_MAX_BYTES = 512_000_000
 JSON_MAX_BYTES = 5_000_000
 JSON_ROWS_MAX = 5_000
@@ -69,6 +72,7 @@ class FileReason(StrEnum):
     FORBIDDEN_FIELD = "forbidden_field"
     UNKNOWN_COLUMN = "unknown_column"
     MISSING_COLUMN = "missing_column"
+    TOO_LARGE = "too_large"  # unpacks to too much, or has too many columns or rows
 
 
 class FileRefusedError(Exception):
@@ -112,6 +116,7 @@ class Table:
 
     layout: Layout
     rows: Iterator[tuple[int, list[str]]]
+    found_count: int  # rows below the header; zero when the file was looked through before
 
 
 def fingerprint(file: IO[bytes], *, max_bytes: int = CSV_MAX_BYTES) -> Fingerprint:
@@ -127,20 +132,42 @@ def fingerprint(file: IO[bytes], *, max_bytes: int = CSV_MAX_BYTES) -> Fingerpri
 
 
 def open_table(
-    file: IO[bytes], *, encoding: Encoding, catalogue: Catalogue, record_type: RecordType
+    file: IO[bytes],
+    *,
+    encoding: Encoding,
+    catalogue: Catalogue,
+    record_type: RecordType,
+    looked_through: bool = False,
+    on_the_way: Callable[[], None] = lambda: None,
 ) -> Table:
-    """Read a file to its end and find its columns; FileRefusedError or FileTooLarge."""
-    if encoding is Encoding.XLSX:
-        rows = iter(list(_xlsx_rows(file)))
-    elif encoding is Encoding.JSON:
-        rows = iter(_json_rows(file))
-    else:
-        for row in _csv_rows(file, encoding):  # to the end, before anything is judged
-            if len(row) > COLUMNS_MAX and not all(map(is_empty, row[COLUMNS_MAX:])):
-                raise FileTooLarge(max_columns=COLUMNS_MAX)
-        rows = _csv_rows(file, encoding)
+    """Read a file to its end and find its columns; FileRefusedError or FileTooLarge.
+
+    A file that was `looked_through` before is not read to its end again.  `on_the_way` is called
+    every LOOK_EVERY_ROWS rows.
+    """
+    rows_again = _reader(file, encoding)
+    count = 0
+    if not looked_through:
+        for count, row in enumerate(rows_again(), start=1):
+            _require_width(row)
+            if count % LOOK_EVERY_ROWS == 0:
+                on_the_way()
+    rows = rows_again()
     layout = _layout(rows, catalogue, record_type, pads_rows=encoding is Encoding.XLSX)
-    return Table(layout, enumerate(rows, start=layout.first_row))
+    below = max(0, count - layout.first_row + 1)
+    return Table(layout, enumerate(rows, start=layout.first_row), below)
+
+
+def _reader(file: IO[bytes], encoding: Encoding) -> Callable[[], Iterator[list[str]]]:
+    if encoding in {Encoding.XLSX, Encoding.JSON}:  # small by their limits, slow to read twice
+        cells = _json_rows(file) if encoding is Encoding.JSON else list(_xlsx_rows(file))
+        return lambda: iter(cells)
+    return lambda: _csv_rows(file, encoding)
+
+
+def _require_width(row: list[str]) -> None:
+    if len(row) > COLUMNS_MAX and not all(map(is_empty, row[COLUMNS_MAX:])):
+        raise FileTooLarge(max_columns=COLUMNS_MAX)
 
 
 def _layout(
@@ -174,23 +201,36 @@ def _csv_rows(file: IO[bytes], encoding: Encoding) -> Iterator[list[str]]:
     # A byte order mark is never part of the first header, stated or not.
     name = "utf-8-sig" if encoding is Encoding.UTF_8 else encoding.value
     file.seek(0)
-    lines = _decoded_lines(file, codecs.lookup(name).name)
+    text = io.TextIOWrapper(
+        file, encoding=codecs.lookup(name).name, errors="strict", newline=""
+    )
+    lines = _Lines(text)
     try:
-        yield from csv.reader(lines)
+        for row in csv.reader(lines):
+            lines.row_chars = 0
+            yield row
     except (UnicodeError, csv.Error) as error:
         raise FileRefusedError(FileReason.BAD_ENCODING) from error
-
-
-def _decoded_lines(file: IO[bytes], encoding: str) -> Iterator[str]:
-    text = io.TextIOWrapper(file, encoding=encoding, errors="strict", newline="")
-    try:
-        for line in text:
-            if "\0" in line:
-                raise csv.Error("NUL is no text")
-            yield line
     finally:
         if not file.closed:
             text.detach()  # the file belongs to the caller
+
+
+class _Lines:
+    """The lines of a text; a row that never ends does not fill the memory."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.row_chars = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(ROW_MAX_CHARS):
+            self.row_chars += len(line)
+            if self.row_chars >= ROW_MAX_CHARS:
+                raise FileTooLarge(max_row_chars=ROW_MAX_CHARS)
+            if "\0" in line:
+                raise csv.Error("NUL is no text")
+            yield line
 
 
 def _xlsx_rows(file: IO[bytes]) -> Iterator[list[str]]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from flask import current_app
+from flask import current_app, url_for
 from werkzeug.datastructures import FileStorage
 
+from app.config import Settings
 from app.kernel.keys import KeyProvider
 from app.members.operations import NewCredential
 from app.records import operations, schemas
 from app.records.catalogue import REGISTER, load_catalogue
 from app.records.queries import DeliveryReport
+from app.records.uploads import Upload, UploadLimits
 from app.web.auth import Role, allow, caller, public
 from app.web.openapi import API_PREFIX, Blueprint
 from app.web.requests import takes_files
 
-UPLOAD_MAX_BYTES = 20_000_000  # a file that is taken while the sender waits
+FORM_MAX_BYTES = 100_000  # what a form holds beside its file
 
 blueprint = Blueprint("records", __name__, url_prefix=API_PREFIX)
 
@@ -31,22 +33,51 @@ def key_provider() -> KeyProvider:
     return cast("KeyProvider", current_app.extensions["card_keys"])
 
 
+def settings() -> Settings:
+    """The settings of the running application."""
+    return cast("Settings", current_app.extensions["card_settings"])
+
+
+def upload_max_bytes() -> int:
+    """The largest body with a file in it; a declared length above it is refused unread."""
+    return settings().csv_max_bytes + FORM_MAX_BYTES
+
+
+def new_upload() -> Upload:
+    """Where the file of a form is written: sealed, part by part, never to a disk."""
+    limits = UploadLimits(settings().csv_max_bytes, settings().xlsx_max_bytes)
+    return Upload(key_provider(), limits)
+
+
+def answer_report(report: DeliveryReport) -> tuple[DeliveryReport, int, dict[str, str]]:
+    """200 with what became of a file, or 202 with the address that will tell it."""
+    address = url_for("records.show_delivery", delivery_id=report.delivery_id)
+    return (report, 200, {}) if report.is_finished else (report, 202, {"Location": address})
+
+
 @blueprint.route("/register-imports", methods=["POST"])
 @allow(Role.OPERATOR)
-@takes_files(UPLOAD_MAX_BYTES)
+@takes_files(max_bytes=upload_max_bytes, into=new_upload)
 @blueprint.arguments(schemas.RegisterForm, location="form")
 @blueprint.arguments(schemas.DeliveryFile, location="files")
 @blueprint.response(200, schemas.DeliveryReport)
-def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> DeliveryReport:
-    """Register people who consented elsewhere."""
-    upload = files["file"]
+@blueprint.alt_response(202, schema=schemas.DeliveryReport, description="taken by the worker")
+def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
+    """Register people who consented elsewhere; a large file is taken later (202)."""
+    file = files["file"]
     request = operations.DeliveryRequest(
         record_type=REGISTER,
-        file_name=upload.filename or "",
+        file_name=file.filename or "",
         staff_id=caller().subject_id,
         **form,
     )
-    return operations.import_register(keys=key_provider(), request=request, file=upload.stream)
+    report = operations.import_register(
+        keys=key_provider(),
+        request=request,
+        upload=cast("Upload", file.stream),
+        at_once_max_bytes=settings().at_once_max_bytes,
+    )
+    return answer_report(report)
 
 
 @blueprint.route("/deliveries/<uuid:delivery_id>", methods=["GET"])
@@ -54,8 +85,17 @@ def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Deli
 @blueprint.response(200, schemas.DeliveryReport)
 @blueprint.refuses(404)
 def show_delivery(delivery_id: UUID) -> DeliveryReport:
-    """The report of a delivery, for the source that sent it and for operators."""
+    """How far a delivery is and what became of it, for its source and for operators."""
     return operations.open_report(delivery_id=delivery_id, source_id=_source_of_caller())
+
+
+@blueprint.route("/deliveries/<uuid:delivery_id>/cancellation", methods=["POST"])
+@allow(Role.SOURCE, Role.OPERATOR)
+@blueprint.response(200, schemas.DeliveryReport)
+@blueprint.refuses(404, 409)
+def cancel_delivery(delivery_id: UUID) -> DeliveryReport:
+    """Stop a delivery at its next chunk; rows that were taken stay and are in the report."""
+    return operations.cancel_delivery(delivery_id=delivery_id, source_id=_source_of_caller())
 
 
 @blueprint.route("/deliveries/<uuid:delivery_id>/refusals", methods=["GET"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from app.records.queries import STATUSES
 from app.records.reading import JSON_ROWS_MAX, Encoding
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
@@ -69,13 +70,16 @@ class RegisterForm(ApiSchema):
 
 
 class DeliveryFile(ApiSchema):
-    """The file itself: CSV, or Excel (.xlsx)."""
+    """The file itself: CSV up to 512 MB, or Excel (.xlsx) up to 10 MB."""
 
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
 
 
 class DeliveryReport(ApiSchema):
-    """What became of a file.  Of persons who are no members only their number is told."""
+    """What became of a file so far.  Of persons who are no members only their number is told.
+
+    While `status` is waiting or running, counts grow; `percentage` is of the rows that were found.
+    """
 
     delivery_id = fields.UUID(required=True)
     seq = fields.Integer(required=True)
@@ -83,7 +87,7 @@ class DeliveryReport(ApiSchema):
     file_name = fields.String(required=True)
     encoding = fields.String(required=True)
     delivered_on = fields.Date(required=True)
-    status = fields.String(required=True, validate=validate.OneOf(["processed", "refused"]))
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     file_reason = fields.String(required=True, allow_none=True)
     row_count = fields.Integer(required=True)
     blank_count = fields.Integer(required=True)
@@ -97,7 +101,12 @@ class DeliveryReport(ApiSchema):
     refused_by_reason = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True
     )
+    found_count = fields.Integer(required=True, allow_none=True)
+    done_count = fields.Integer(required=True)
+    percentage = fields.Integer(required=True, validate=validate.Range(0, 100))
     created_at = fields.AwareDateTime(required=True)
+    cancelled_at = fields.AwareDateTime(required=True, allow_none=True)
+    finished_at = fields.AwareDateTime(required=True, allow_none=True)
     replayed = fields.Boolean(required=True)
 
 

@@ -1,13 +1,15 @@
-"""Taking the rows of one delivery: chunks are looked up in bulk and judged row by row, in order."""
+"""Taking a chunk of rows of a delivery: looked up in bulk and judged row by row, in order.
+
+Rows may come from anywhere, as pairs of their number and their cells.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -37,13 +39,12 @@ from app.records.keeping import (
     has_content,
     keep_versions,
 )
-from app.records.reading import Table
+from app.records.reading import Layout
 from app.records.steps import Reason, Row
 from app.trail.operations import Actor
 
-CHUNK_ROWS = 1_000
+NumberedRows = Iterable[tuple[int, list[str]]]
 KEPT = frozenset({Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.VOIDED})
-T = TypeVar("T")
 
 
 class Points(Protocol):
@@ -75,25 +76,23 @@ class Tally:
 
 @dataclass(frozen=True)
 class Taking:
-    """What every row of one delivery is judged against."""
+    """What every row of one delivery is judged against, and the transaction of a chunk."""
 
     session: Session
     keys: KeyProvider
     catalogue: Catalogue
-    record_type: RecordType
+    layout: Layout
     delivery_id: UUID
     delivered_on: date
 
-
-def chunks(rows: Iterable[T], size: int = CHUNK_ROWS) -> Iterator[list[T]]:
-    """Lists of at most `size`, in order."""
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+    @property
+    def record_type(self) -> RecordType:
+        """What the rows are."""
+        return self.layout.record_type
 
 
 def _people_rows(
-    taking: Taking, table: Table, chunk: Iterable[tuple[int, list[str]]], tally: Tally
+    taking: Taking, chunk: NumberedRows, tally: Tally
 ) -> list[tuple[int, Row]]:
     """Steps 1-7: the rows of a chunk that say who they are about."""
     found = []
@@ -101,7 +100,7 @@ def _people_rows(
         if is_blank(cells):
             tally.blank += 1
             continue
-        row = Row(cells, table.layout, taking.delivered_on)
+        row = Row(cells, taking.layout, taking.delivered_on)
         reason = find_person(row)
         if reason is None:
             found.append((number, row))
@@ -111,23 +110,22 @@ def _people_rows(
 
 
 class RecordTaker:
-    """Judges the rows of a department's delivery and keeps what is good."""
+    """Judges rows of a department's delivery and keeps what is good; one for each chunk."""
 
     def __init__(self, taking: Taking, points: Points) -> None:
         self._taking = taking
         self._points = points
-        self._people: dict[str, RegisteredPerson | None] = {}
+        self._people: dict[str, RegisteredPerson] = {}
         self._data_keys: dict[UUID, Key] = {}
         self._content_key = taking.keys.active(KeyPurpose.CONTENT)
         self._waiting: list[NewVersion] = []
         self._verdicts: dict[int, Outcome] = {}
         self.tally = Tally()
 
-    def take(self, table: Table) -> Tally:
-        """Take all rows."""
-        for chunk in chunks(table.rows):
-            rows = _people_rows(self._taking, table, chunk, self.tally)
-            self._judge(self._statements(rows))
+    def take(self, chunk: NumberedRows) -> Tally:
+        """Take the rows, in the open transaction."""
+        rows = _people_rows(self._taking, chunk, self.tally)
+        self._judge(self._statements(rows))
         return self.tally
 
     def _statements(
@@ -137,7 +135,7 @@ class RecordTaker:
         self._look_up({row.id_number for _, row in rows})
         found = []
         for number, row in rows:
-            person = self._people[row.id_number]
+            person = self._people.get(row.id_number)
             if person is None or person.joined_on > self._taking.delivered_on:
                 self.tally.note(number, Outcome.DROPPED)
                 continue
@@ -150,11 +148,10 @@ class RecordTaker:
         return found
 
     def _look_up(self, id_numbers: set[str]) -> None:
-        unknown = id_numbers - self._people.keys()
-        found = find_citizens_by_id_numbers(keys=self._taking.keys, id_numbers=unknown)
-        self._people |= {number: found.get(number) for number in unknown}
-        new = {person.citizen_id for person in found.values()}
-        self._data_keys |= open_data_keys(keys=self._taking.keys, citizen_ids=new)
+        keys = self._taking.keys
+        self._people = find_citizens_by_id_numbers(keys=keys, id_numbers=id_numbers)
+        members = {person.citizen_id for person in self._people.values()}
+        self._data_keys = open_data_keys(keys=keys, citizen_ids=members)
 
     def _judge(self, statements: list[tuple[int, RegisteredPerson, Statement]]) -> None:
         """Steps 23-28, in row order."""
@@ -237,17 +234,16 @@ class RecordTaker:
 
 
 class RegisterTaker:
-    """Judges the rows of the register and registers the people in it."""
+    """Judges rows of the register and registers the people in them; one for each chunk."""
 
     def __init__(self, taking: Taking, actor: Actor) -> None:
         self._taking = taking
         self._actor = actor
         self.tally = Tally()
 
-    def take(self, table: Table) -> Tally:
-        """Take all rows."""
-        for chunk in chunks(table.rows):
-            self._register(_people_rows(self._taking, table, chunk, self.tally))
+    def take(self, chunk: NumberedRows) -> Tally:
+        """Take the rows, in the open transaction."""
+        self._register(_people_rows(self._taking, chunk, self.tally))
         return self.tally
 
     def _register(self, rows: list[tuple[int, Row]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date
 from typing import IO, ClassVar
 from uuid import UUID
@@ -16,8 +16,16 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members.queries import find_masked_profile
 from app.records.catalogue import load_catalogue
-from app.records.operations import DeliveryRequest, take_file
+from app.records.operations import (
+    AT_ONCE_MAX_BYTES,
+    DeliveryRequest,
+    receive_file,
+    take_at_once,
+)
 from app.records.queries import DeliveryReport, current_day
+from app.records.reading import CSV_MAX_BYTES
+from app.records.uploads import Upload
+from app.records.working import LEASE_SECONDS, Consequences, Worker
 from app.scoring.explanations import LINES_MAX, ExplainedScore, explain_score
 from app.scoring.models import (
     SchemeDimension,
@@ -85,21 +93,64 @@ def publish_scheme(*, document: str) -> Scheme:
     return scheme
 
 
+def receive_delivery(
+    *,
+    keys: KeyProvider,
+    request: DeliveryRequest,
+    upload: Upload,
+    at_once_max_bytes: int = AT_ONCE_MAX_BYTES,
+) -> DeliveryReport:
+    """Take a department's file in: judged at once when it is small and nothing waits before it.
+
+    The report says whether it is finished.  The same id with the same file gives the report that
+    there is.
+    """
+    if scheme_in_force(on=request.delivered_on) is None:
+        upload.discard()
+        raise SchemeNotPublished
+    report = receive_file(request=request, upload=upload)
+    return take_at_once(
+        worker=delivery_worker(keys=keys), report=report, at_once_max_bytes=at_once_max_bytes
+    )
+
+
 def take_delivery(
     *, keys: KeyProvider, request: DeliveryRequest, file: IO[bytes]
 ) -> DeliveryReport:
-    """Take a department's file: judge and keep its rows, post their points, refresh the scores.
+    """Take a department's open file of any size, here and now, if nothing waits before it."""
+    upload = Upload.of(keys, file)
+    return receive_delivery(
+        keys=keys, request=request, upload=upload, at_once_max_bytes=CSV_MAX_BYTES
+    )
 
-    One transaction: an import that is killed leaves nothing and is sent again with the same id.
+
+def delivery_worker(
+    *,
+    keys: KeyProvider,
+    lease_seconds: float = LEASE_SECONDS,
+    must_stop: Callable[[], bool] = lambda: False,
+) -> Worker:
+    """Who works off deliveries: rows are kept, points posted and scores refreshed together.
+
+    A claim runs out `lease_seconds` after its last chunk; so long a dead worker holds things up.
     """
-    with transaction() as session:
-        scheme = scheme_in_force(on=request.delivered_on)
-        if scheme is None:
-            raise SchemeNotPublished
-        points = LedgerPoints(session, scheme)
-        taken = take_file(keys=keys, request=request, file=file, points=points)
-        refresh_citizens(citizen_ids=taken.citizens)
-    return taken.report
+    return Worker(
+        keys=keys,
+        consequences=Consequences(points=_points, refresh=_refresh),
+        lease_seconds=lease_seconds,
+        must_stop=must_stop,
+    )
+
+
+def _points(session: Session, on: date) -> LedgerPoints:
+    scheme = scheme_in_force(on=on)
+    if scheme is None:
+        raise SchemeNotPublished
+    return LedgerPoints(session, scheme)
+
+
+def _refresh(citizen_ids: Collection[UUID]) -> None:
+    refresh_citizens(citizen_ids=citizen_ids)
 
 
 def refresh_citizens(*, citizen_ids: Collection[UUID], as_of: date | None = None) -> None:

@@ -12,11 +12,10 @@ from werkzeug.datastructures import FileStorage
 
 from app.kernel.keys import KeyProvider
 from app.records.operations import DeliveryRequest
-from app.records.queries import DeliveryReport
 from app.records.reading import JSON_MAX_BYTES, Encoding
-from app.records.routes import UPLOAD_MAX_BYTES
-from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryRows
-from app.records.schemas import DeliveryReport as DeliveryReportSchema
+from app.records.routes import answer_report, new_upload, settings, upload_max_bytes
+from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryReport, DeliveryRows
+from app.records.uploads import Upload
 from app.scoring import operations, recomputations, schemas
 from app.scoring.explanations import ExplainedScore
 from app.scoring.outlook import Outlook
@@ -39,27 +38,33 @@ def key_provider() -> KeyProvider:
 
 @blueprint.route("/deliveries", methods=["POST"])
 @allow(Role.SOURCE)
-@takes_files(UPLOAD_MAX_BYTES)
+@takes_files(max_bytes=upload_max_bytes, into=new_upload)
 @blueprint.arguments(DeliveryForm, location="form")
 @blueprint.arguments(DeliveryFile, location="files")
-@blueprint.response(200, DeliveryReportSchema)
+@blueprint.response(200, DeliveryReport)
+@blueprint.alt_response(202, schema=DeliveryReport, description="taken by the worker")
 @blueprint.refuses(409)
-def take_delivery(form: dict[str, Any], files: dict[str, FileStorage]) -> DeliveryReport:
-    """Take a department's file and answer with its report; the same id again changes nothing."""
-    upload = files["file"]
+def take_delivery(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
+    """Take a department's file; the same id again changes nothing.
+
+    A small file with nothing in line before it is answered with its report (200), any other with
+    the address that tells how far it is (202).
+    """
+    file = files["file"]
     request = DeliveryRequest(
-        file_name=upload.filename or "", source_id=caller().subject_id, **form
+        file_name=file.filename or "", source_id=caller().subject_id, **form
     )
-    return operations.take_delivery(keys=key_provider(), request=request, file=upload.stream)
+    return _received(request, cast("Upload", file.stream))
 
 
 @blueprint.route("/deliveries/rows", methods=["POST"])
 @allow(Role.SOURCE)
-@takes_files(JSON_MAX_BYTES)
+@takes_files(max_bytes=lambda: JSON_MAX_BYTES)
 @blueprint.arguments(DeliveryRows)
-@blueprint.response(200, DeliveryReportSchema)
+@blueprint.response(200, DeliveryReport)
+@blueprint.alt_response(202, schema=DeliveryReport, description="taken by the worker")
 @blueprint.refuses(409)
-def take_rows(body: dict[str, Any]) -> DeliveryReport:
+def take_rows(body: dict[str, Any]) -> Any:
     """Take rows as JSON; they end in the same report as a file of the same rows.
 
     The header is row 1 and the first object row 2, as if the rows stood in a file.
@@ -68,7 +73,18 @@ def take_rows(body: dict[str, Any]) -> DeliveryReport:
     request = DeliveryRequest(
         encoding=Encoding.JSON, file_name=ROWS_NAME, source_id=caller().subject_id, **body
     )
-    return operations.take_delivery(keys=key_provider(), request=request, file=rows)
+    return _received(request, Upload.of(key_provider(), rows))
+
+
+def _received(request: DeliveryRequest, upload: Upload) -> Any:
+    return answer_report(
+        operations.receive_delivery(
+            keys=key_provider(),
+            request=request,
+            upload=upload,
+            at_once_max_bytes=settings().at_once_max_bytes,
+        )
+    )
 
 
 @blueprint.route("/me/score", methods=["GET"])

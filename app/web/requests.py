@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import IO, Any, ParamSpec, TypeVar, cast
 from wsgiref.types import WSGIApplication
 
 import orjson
-from flask import Flask, request
+from flask import Flask, Request, request
 from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -53,6 +53,25 @@ class OrjsonProvider(JSONProvider):
         return value
 
 
+class FileRequest(Request):
+    """A request whose files are written where its route says."""
+
+    make_file: Callable[[], IO[bytes]] | None = None
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        if self.make_file is not None:
+            return self.make_file()
+        return super()._get_file_stream(
+            total_content_length, content_type, filename, content_length
+        )
+
+
 def _holds_nul(text: str | bytes) -> bool:
     raw = text.encode() if isinstance(text, str) else text
     return _NUL_ESCAPE.search(raw) is not None
@@ -83,6 +102,7 @@ def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
     """
     app.debug = False  # whatever FLASK_DEBUG says
     app.json = OrjsonProvider(app)
+    app.request_class = FileRequest
     app.config["MAX_CONTENT_LENGTH"] = JSON_BODY_MAX_BYTES
     inner: WSGIApplication = app.wsgi_app
     if trusted_proxy_count:
@@ -90,13 +110,19 @@ def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
     app.wsgi_app = Edge(inner)  # type: ignore[method-assign]  # as Flask documents
 
 
-def takes_files(max_bytes: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a route read a larger body; stands below `allow` and above the arguments."""
+def takes_files(
+    *, max_bytes: Callable[[], int], into: Callable[[], Any] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a route read a larger body, its files into what `into` makes (`write`, `seek`, `close`).
+
+    Stands below `allow` and above the arguments.
+    """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def larger(*args: P.args, **kwargs: P.kwargs) -> R:
-            request.max_content_length = max_bytes
+            request.max_content_length = max_bytes()
+            cast("FileRequest", request).make_file = into
             return view(*args, **kwargs)
 
         return larger

@@ -92,6 +92,10 @@ def _of_delivery(world: World, _: SandboxControl) -> Real:
     return Real(path={"delivery_id": str(world.ours.delivery_id)})
 
 
+def _of_waiting_delivery(world: World, _: SandboxControl) -> Real:
+    return Real(path={"delivery_id": str(world.wait_in_line())})
+
+
 def _of_staff(world: World, _: SandboxControl) -> Real:
     return Real(path={"staff_id": str(_fresh_staff(world).staff_id)})
 
@@ -226,6 +230,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/score-recomputations/<uuid:recomputation_id>"): lambda world, sandbox: Real(
         path=_recomputation(world, sandbox).body or {}
     ),
+    ("POST", "/deliveries/<uuid:delivery_id>/cancellation"): _of_waiting_delivery,
     ("POST", "/register-imports"): _of_body(_register),
     ("POST", "/reopened-days"): _of_body(
         lambda _: {"delivered_on": "2026-06-01", "reason": "补报漏报文件"}

@@ -24,7 +24,8 @@ from app.members.sessions import OpenedSession, open_citizen_session, open_staff
 from app.merchants import operations as merchants
 from app.records.operations import DeliveryRequest, register_source
 from app.records.reading import Encoding
-from app.scoring.operations import take_delivery
+from app.records.uploads import Upload
+from app.scoring.operations import receive_delivery
 from app.web import limits
 from app.web.auth import Role, TokenPair, issue_tokens
 from demo.load import prepare_programme
@@ -98,6 +99,12 @@ class World:
     theirs: Party
     benefit_code: str
     library_code: str
+
+    def wait_in_line(self) -> UUID:
+        """A delivery of ours that no worker has taken."""
+        source_id = self.ours.callers[Role.SOURCE].subject_id
+        with self.app.app_context():
+            return _deliver(self.app, source_id, at_once_max_bytes=0)
 
 
 @contextmanager
@@ -205,14 +212,18 @@ def _sign_in_source(app: Flask, credential: members.NewCredential) -> SignedIn:
     return signed_in(opened, credential)
 
 
-def _deliver(app: Flask, source_id: UUID) -> UUID:
+def _deliver(app: Flask, source_id: UUID, *, at_once_max_bytes: int = 1_000) -> UUID:
     """A file with one refused row."""
     delivery_id = new_id()
     request = DeliveryRequest(
         delivery_id=delivery_id, record_type=HOURS, delivered_on=date(2026, 6, 12),
         encoding=Encoding.UTF_8, file_name="file.csv", source_id=source_id,
     )
-    take_delivery(keys=keys_of(app), request=request, file=io.BytesIO(hours_file()))
+    receive_delivery(
+        keys=keys_of(app), request=request,
+        upload=Upload.of(keys_of(app), io.BytesIO(hours_file())),
+        at_once_max_bytes=at_once_max_bytes,
+    )
     return delivery_id
 
 

@@ -31,6 +31,7 @@ from app.records.operations import (
 )
 from app.records.queries import DeliveryReport, current_day, settled_day
 from app.records.reading import Encoding
+from app.records.uploads import Upload
 from app.scoring.queries import list_scores, scheme_in_force
 from tests.members.people import made_up_member
 from tests.records.programme import DAY, HOURS, Programme, build_programme, csv_file, refusals
@@ -64,7 +65,8 @@ def register(programme: Programme, *lines: list[str], on: date = DAY) -> Deliver
         file_name="members.csv", staff_id=new_id(),
     )
     content = io.BytesIO(csv_file("members", *lines))
-    return import_register(keys=programme.keys, request=request, file=content)
+    upload = Upload.of(programme.keys, content)
+    return import_register(keys=programme.keys, request=request, upload=upload)
 
 
 def test_the_same_request_again_gives_the_first_report(programme: Programme) -> None:

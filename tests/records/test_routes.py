@@ -10,7 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.kernel.ids import new_id
-from app.records.routes import UPLOAD_MAX_BYTES
 from tests.members.api import Person, bearer, join, made_up_person, staff_tokens
 from tests.records.api import make_source, upload
 from tests.records.programme import HOURS, Programme, build_programme, csv_file
@@ -111,15 +110,6 @@ def test_a_file_refused_whole_is_a_report(parties: Parties) -> None:
     report = answer.get_json()
     assert (answer.status_code, report["status"]) == (200, "refused")
     assert (report["file_reason"], report["row_count"]) == ("forbidden_field", 0)
-
-
-def test_bodies_have_a_limit(parties: Parties) -> None:
-    big = b"x\n" * 750_000  # larger than a JSON body may be
-    answer = upload(parties.client, parties.source, big, record_type=HOURS)
-    assert answer.get_json()["file_reason"] == "bad_header"
-    too_big = b"x" * UPLOAD_MAX_BYTES
-    assert upload(parties.client, parties.source, too_big, record_type=HOURS).status_code == 413
-    assert upload(parties.client, {}, big, record_type=HOURS).status_code in {401, 413}
 
 
 def test_somebody_of_the_register_becomes_that_citizen_by_wechat(

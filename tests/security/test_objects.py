@@ -192,6 +192,10 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("GET", "/deliveries/<uuid:delivery_id>/refusals"): refused(
         "GET", "/deliveries/{delivery}/refusals", (404, "delivery_not_found"), role=Role.SOURCE
     ),
+    ("POST", "/deliveries/<uuid:delivery_id>/cancellation"): refused(
+        "POST", "/deliveries/{delivery}/cancellation", (404, "delivery_not_found"),
+        role=Role.SOURCE,
+    ),
     ("POST", "/deliveries"): deliveries_keep_their_ids,
     ("POST", "/deliveries/rows"): rows_keep_their_ids,
     ("GET", "/me/trail"): trails_hold_our_own,
