@@ -1,4 +1,8 @@
+"""Tables of the records room; the SQL stands in migrations 0005, 0014 and 0016."""
 """Tables of the records room; the SQL stands in migrations 0005 and 0014."""
+=======
+"""Tables of the records room; the SQL stands in migrations 0005 and 0015."""
+>>>>>>> 8bec10b (Compute any city's rules in the score: starting values, periods, decay, own ends, minus items)
 
 from __future__ import annotations
 
@@ -157,6 +161,7 @@ class Record(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     is_void: Mapped[bool]
     event_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
     item: Mapped[str | None]
     measures: Mapped[dict[str, Any]]
     details_sealed: Mapped[bytes | None]

@@ -1,4 +1,4 @@
-"""Tables of the scoring room; the SQL stands in migration 0006."""
+"""Tables of the scoring room; the SQL stands in migrations 0006, 0013 and 0017."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
     Numeric,
     UniqueConstraint,
+    false,
     func,
     text,
 )
@@ -69,7 +72,20 @@ class SchemeIndicator(Base):
             ],
         ),
         CheckConstraint(
-            "rule IN ('factor', 'per_unit', 'table', 'best_of', 'once')", name="rule"
+            "rule IN ('base', 'factor', 'per_unit', 'table', 'best_of', 'once')", name="rule"
+        ),
+        CheckConstraint("(rule = 'base') = (record_type IS NULL)", name="base"),
+        CheckConstraint(
+            "period IN ('month', 'quarter', 'year')"
+            " AND (period_cap IS NULL OR period IS NOT NULL)",
+            name="period",
+        ),
+        CheckConstraint(
+            "decay IN ('linear', 'steps')"
+            " AND (decay = 'linear') <= (validity_days IS NOT NULL)"
+            " AND coalesce(decay = 'steps', false) = (decay_days IS NOT NULL)"
+            " AND (decay_days IS NULL) = (decay_shares IS NULL)",
+            name="decay",
         ),
         CheckConstraint(
             "(rule = 'per_unit') = (unit IS NOT NULL)"
@@ -86,9 +102,15 @@ class SchemeIndicator(Base):
     unit: Mapped[str | None]
     cap: Mapped[int]
     validity_days: Mapped[int | None]
-    record_type: Mapped[str]
+    record_type: Mapped[str | None]
     measure: Mapped[str | None]
     value: Mapped[Decimal | None] = mapped_column(Numeric())
+    period: Mapped[str | None]
+    period_cap: Mapped[Decimal | None] = mapped_column(Numeric())
+    decay: Mapped[str | None]
+    decay_days: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    decay_shares: Mapped[list[Decimal] | None] = mapped_column(ARRAY(Numeric))
+    until_record_ends: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
