@@ -1,8 +1,4 @@
 """Tables of the records room; the SQL stands in migrations 0005, 0014 and 0016."""
-"""Tables of the records room; the SQL stands in migrations 0005 and 0014."""
-=======
-"""Tables of the records room; the SQL stands in migrations 0005 and 0015."""
->>>>>>> 8bec10b (Compute any city's rules in the score: starting values, periods, decay, own ends, minus items)
 
 from __future__ import annotations
 
