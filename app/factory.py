@@ -20,6 +20,7 @@ from app.kernel.keys import KeyRing
 from app.ledger import operations as ledger
 from app.ledger import queries as ledger_queries
 from app.ledger import routes as ledger_routes
+from app.members import operations as members
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
@@ -40,6 +41,7 @@ from app.web.limits import configure_limits
 from app.web.openapi import configure_openapi
 from app.web.problems import register_problems
 from app.web.requests import configure_requests
+from app.web.signatures import SigningKeys, configure_signatures
 from app.wechat import messages
 from app.wechat import routes as wechat_routes
 from app.wechat.gateway import build_gateway
@@ -64,6 +66,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_auth(
         app, keys=keys, issuer=settings.token_issuer, session_is_live=_session_is_live
     )
+    find_key = partial(members.find_signing_credential, keys=keys)
+    configure_signatures(app, SigningKeys(find_key, members.admit_request))
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
     jobs.handler(messages.REDEEMED_TOPIC)(messages.send_redeemed)
@@ -129,6 +133,12 @@ def take_deliveries() -> None:
 def prune_uploads() -> None:
     """Delete files whose upload was broken off."""
     uploads.prune_uploads()
+
+
+@jobs.periodic("prune_nonces", cron="*/10 * * * *")
+def prune_nonces() -> None:
+    """Forget the signed requests that are too old to be sent again."""
+    members.prune_nonces()
 
 
 @jobs.periodic("expire_points", cron="*/10 * * * *")

@@ -23,7 +23,7 @@ from types import FrameType
 
 import httpx
 
-from app.kernel.keys import new_key_document
+from app.kernel.keys import completed
 from demo.processes import ROOT, Managed, ProcessFailedError, Watch
 from demo.servers import Database, Postgres, free_port, running_redis
 from wechat_integration.sandbox.settings import SandboxSettings
@@ -204,11 +204,16 @@ def process_environment(
 
 
 def keys_file(directory: Path) -> Path:
-    """The key ring of this directory, made once, readable by its owner alone."""
+    """The key ring of this directory, made once, readable by its owner alone.
+
+    A key for a purpose that is new is added.
+    """
     path = directory / "keys.json"
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(new_key_document(), file)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    ring = completed(known)
+    if ring != known:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(ring, file)
     return path
 
 

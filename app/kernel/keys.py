@@ -34,6 +34,7 @@ class KeyPurpose(StrEnum):
     DATA_WRAP = "data_wrap"  # wraps the data key of each citizen
     UPLOAD_WRAP = "upload_wrap"  # wraps the key of each file that waits to be taken
     STAFF_SECRET = "staff_secret"  # noqa: S105 -- seals TOTP secrets of staff
+    SOURCE_SECRET = "source_secret"  # noqa: S105 -- seals what source machines sign with
     CODE = "code"  # seals pass codes, voucher codes and join tickets
     INDEX_ID_NUMBER = "index_id_number"  # blind index of resident ID numbers
     INDEX_OPENID = "index_openid"  # blind index of WeChat identities
@@ -131,5 +132,11 @@ def new_key_document() -> dict[str, list[dict[str, object]]]:
     }
 
 
+def completed(document: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
+    """The ring with a fresh key for every purpose that it has none for; the others stay."""
+    return {**new_key_document(), **document}
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(new_key_document(), indent=2) + "\n")
+    known = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")) if sys.argv[1:] else {}
+    sys.stdout.write(json.dumps(completed(known), indent=2) + "\n")

@@ -182,14 +182,30 @@ class SourceAccount(Base):
 
 
 class SourceCredential(Base):
-    """One secret of a source machine, as a keyed hash with its suite and key id."""
+    """One secret of a source machine: a keyed hash to sign in, sealed to verify signatures.
+
+    `ended_at` may be still to come: two credentials overlap while a machine changes over.
+    """
 
     __tablename__ = "source_credentials"
 
     credential_id: Mapped[UUID] = mapped_column(primary_key=True)
     source_id: Mapped[UUID] = mapped_column(ForeignKey("source_accounts.source_id"))
     secret_hash: Mapped[bytes]
+    secret_sealed: Mapped[bytes | None]
     ended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SourceNonce(Base):
+    """A signed request that was admitted."""
+
+    __tablename__ = "source_nonces"
+    __table_args__ = (Index("ix_source_nonces__forget_at", "forget_at"),)
+
+    credential_id: Mapped[UUID] = mapped_column(primary_key=True)
+    nonce: Mapped[str] = mapped_column(primary_key=True)
+    forget_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -252,6 +268,7 @@ TABLE_KINDS = {
     "staff_credentials": TableKind.LOCAL,
     "staff_refreshes": TableKind.LOCAL,
     "source_credentials": TableKind.LOCAL,
+    "source_nonces": TableKind.LOCAL,
     "source_sessions": TableKind.LOCAL,
     "sign_in_attempts": TableKind.LOCAL,
     "known_clients": TableKind.LOCAL,

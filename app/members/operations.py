@@ -26,12 +26,16 @@ from app.members.profiles import (
 )
 from app.members.register import NewMember, Registered, register_members
 from app.members.sessions import OpenedSession, end_sessions, refresh_session, sign_out
+from app.members.signing import admit_request, find_signing_credential, prune_nonces
 from app.members.sources import (
+    ListedCredential,
     NewCredential,
     add_source_credential,
     create_source_account,
     disable_source,
     end_source_credential,
+    list_source_credentials,
+    renew_source_credential,
     sign_in_source,
 )
 from app.members.staff import (
@@ -52,6 +56,7 @@ __all__ = [
     "Decision",
     "GivenConsent",
     "JoinRequest",
+    "ListedCredential",
     "NewCredential",
     "NewMember",
     "NewStaff",
@@ -59,6 +64,7 @@ __all__ = [
     "Registered",
     "add_source_credential",
     "add_staff",
+    "admit_request",
     "check_join",
     "create_source_account",
     "create_staff",
@@ -70,15 +76,19 @@ __all__ = [
     "end_source_credential",
     "end_staff_sessions",
     "find_member",
+    "find_signing_credential",
     "join",
+    "list_source_credentials",
     "my_profile",
     "my_trail",
     "open_profile",
+    "prune_nonces",
     "publish_text",
     "record_decisions",
     "refresh_session",
     "register_member",
     "register_members",
+    "renew_source_credential",
     "reveal_profile",
     "sign_in_citizen",
     "sign_in_source",

@@ -16,6 +16,7 @@ from app.web.auth import (
     allow,
     allow_refresh,
     caller,
+    is_signed,
     issue_tokens,
     public,
 )
@@ -74,6 +75,73 @@ def sign_in_staff(body: dict[str, Any]) -> dict[str, Any]:
 def sign_in_source(body: dict[str, Any]) -> dict[str, Any]:
     """Sign in a department's machine."""
     return tokens_of(operations.sign_in_source(keys=key_provider(), **body))
+
+
+@blueprint.route("/sources/<uuid:source_id>/credentials", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.response(201, schemas.NewCredential)
+@blueprint.refuses(404, 409)
+def make_source_credential(source_id: UUID) -> operations.NewCredential:
+    """Another credential for a source; the ones before stay good until they are ended."""
+    return operations.renew_source_credential(
+        keys=key_provider(), actor=acting(), source_id=source_id
+    )
+
+
+@blueprint.route("/sources/<uuid:source_id>/credentials", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.Credentials)
+@blueprint.refuses(404)
+def list_source_credentials(source_id: UUID) -> dict[str, Any]:
+    """The credentials of a source."""
+    return {"credentials": operations.list_source_credentials(source_id=source_id)}
+
+
+@blueprint.route(
+    "/sources/<uuid:source_id>/credentials/<uuid:credential_id>/end", methods=["POST"]
+)
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.CredentialEnd)
+@blueprint.response(204)
+@blueprint.refuses(404)
+def end_source_credential(body: dict[str, Any], source_id: UUID, credential_id: UUID) -> None:
+    """End a credential of a source at once or at a moment to come; its sessions end with it."""
+    operations.end_source_credential(
+        credential_id=credential_id, actor=acting(), source_id=source_id, **body
+    )
+
+
+@blueprint.route("/source/credentials", methods=["POST"])
+@allow(Role.SOURCE)
+@limits.per_caller("10/hour")
+@blueprint.response(201, schemas.NewCredential)
+@blueprint.refuses(409)
+def renew_my_credential() -> operations.NewCredential:
+    """Another credential for the calling source, which must have signed the request."""
+    return operations.renew_source_credential(
+        keys=key_provider(), actor=acting(), source_id=caller().subject_id,
+        is_signed=is_signed(),
+    )
+
+
+@blueprint.route("/source/credentials", methods=["GET"])
+@allow(Role.SOURCE)
+@blueprint.response(200, schemas.Credentials)
+def list_my_credentials() -> dict[str, Any]:
+    """The credentials of the calling source."""
+    return {"credentials": operations.list_source_credentials(source_id=caller().subject_id)}
+
+
+@blueprint.route("/source/credentials/<uuid:credential_id>/end", methods=["POST"])
+@allow(Role.SOURCE)
+@blueprint.arguments(schemas.CredentialEnd)
+@blueprint.response(204)
+@blueprint.refuses(404)
+def end_my_credential(body: dict[str, Any], credential_id: UUID) -> None:
+    """End a credential of the calling source at once or at a moment to come."""
+    operations.end_source_credential(
+        credential_id=credential_id, actor=acting(), source_id=caller().subject_id, **body
+    )
 
 
 @blueprint.route("/tokens/refresh", methods=["POST"])

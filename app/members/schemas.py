@@ -27,6 +27,35 @@ class SourceSignIn(ApiSchema):
     secret = fields.String(required=True, load_only=True, validate=validate.Length(1, 128))
 
 
+class NewCredential(ApiSchema):
+    """A new credential of a source; the secret, which is the signing key too, is told this once."""
+
+    source_id = fields.UUID(required=True)
+    credential_id = fields.UUID(required=True)
+    secret = fields.String(required=True)
+
+
+class ListedCredential(ApiSchema):
+    """A credential without its secret; `ended_at` may be still to come."""
+
+    credential_id = fields.UUID(required=True)
+    can_sign = fields.Boolean(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    ended_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class Credentials(ApiSchema):
+    """The credentials of a source, the newest first."""
+
+    credentials = fields.List(fields.Nested(ListedCredential), required=True)
+
+
+class CredentialEnd(ApiSchema):
+    """When a credential ends; null: at once."""
+
+    ends_at = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
 class Tokens(ApiSchema):
     """Tokens of one session; the refresh token is good for one use."""
 

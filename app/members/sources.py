@@ -1,7 +1,8 @@
 """Accounts of source machines: what a department delivers with.
 
-A machine has an id and a secret of 256 random bits.  Of the secret only a keyed hash is kept; the
-key's suite and id stand before it, so that the key can rotate.
+A machine has an id and credentials, each with a secret of 256 random bits.  Of a secret a keyed
+hash is kept, for signing in, with the key's suite and id before it, so that the key can rotate; and
+the secret itself, sealed, because signatures are verified with it.
 """
 
 from __future__ import annotations
@@ -9,21 +10,29 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.kernel.crypto import keyed_digest
 from app.kernel.database import reading, transaction, transaction_required
-from app.kernel.errors import Conflict, NotFound, Unauthenticated
+from app.kernel.errors import Conflict, NotAllowed, NotFound, Unauthenticated
 from app.kernel.ids import new_id
 from app.kernel.keys import Key, KeyProvider, KeyPurpose, UnknownKeyError
 from app.members.models import SourceAccount, SourceCredential
 from app.members.sessions import SOURCE, OpenedSession, end_sessions, open_source_session
+from app.members.signing import seal_secret
+from app.trail.operations import SYSTEM, Actor, record_act
 
 SECRET_BYTES = 32
+CREDENTIALS_MAX = 5  # live ones of one machine
+CREDENTIALS_LISTED_MAX = 100
+_IS_LIVE = or_(
+    SourceCredential.ended_at.is_(None), SourceCredential.ended_at > func.clock_timestamp()
+)
 
 
 class CredentialRefused(Unauthenticated):
@@ -48,6 +57,40 @@ class SourceNotFound(NotFound):
     code: ClassVar[str] = "source_account_not_found"
     title: ClassVar[str] = "There is no such source machine"
     advice: ClassVar[str] = "没有找到该数据来源的账号。"
+
+
+class TooManyCredentials(Conflict):
+    """The machine has as many live credentials as one may have."""
+
+    code: ClassVar[str] = "too_many_credentials"
+    title: ClassVar[str] = "The source has as many live credentials as one may have"
+    advice: ClassVar[str] = "有效接口凭证已达上限，请先停用不再使用的凭证。"
+
+
+class CredentialNotFound(NotFound):
+    """There is no such credential of this machine."""
+
+    code: ClassVar[str] = "credential_not_found"
+    title: ClassVar[str] = "There is no such credential"
+    advice: ClassVar[str] = "没有找到该接口凭证。"
+
+
+class SignatureNeeded(NotAllowed):
+    """A signed request alone may ask for it."""
+
+    code: ClassVar[str] = "signature_needed"
+    title: ClassVar[str] = "This request must be signed"
+    advice: ClassVar[str] = "该操作必须使用签名请求。"
+
+
+@dataclass(frozen=True)
+class ListedCredential:
+    """A credential without its secret; `ended_at` may be still to come."""
+
+    credential_id: UUID
+    can_sign: bool
+    created_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -78,31 +121,83 @@ def create_source_account(
 
 
 def add_source_credential(*, keys: KeyProvider, source_id: UUID) -> NewCredential:
-    """Another credential for a machine, in the open transaction, so that secrets can rotate."""
+    """Another credential for a machine, in the open transaction, so that secrets can rotate.
+
+    At most CREDENTIALS_MAX of a machine are live.
+    """
     session = transaction_required()
-    if session.get(SourceAccount, source_id) is None:
+    if session.get(SourceAccount, source_id, with_for_update=True) is None:
         raise SourceNotFound
+    mine = select(func.count()).where(SourceCredential.source_id == source_id, _IS_LIVE)
+    if session.scalar(mine) == CREDENTIALS_MAX:
+        raise TooManyCredentials(credentials_max=CREDENTIALS_MAX)
     credential_id, secret = new_id(), secrets.token_urlsafe(SECRET_BYTES)
     session.add(SourceCredential(
         credential_id=credential_id,
         source_id=source_id,
         secret_hash=_hash(keys.active(KeyPurpose.SIGN_IN), secret),
+        secret_sealed=seal_secret(keys, credential_id=credential_id, secret=secret),
     ))
     session.flush()
     return NewCredential(source_id=source_id, credential_id=credential_id, secret=secret)
 
 
-def end_source_credential(*, credential_id: UUID) -> None:
-    """End a credential and with it the sessions it opened."""
+def renew_source_credential(
+    *, keys: KeyProvider, actor: Actor, source_id: UUID, is_signed: bool = True
+) -> NewCredential:
+    """Another credential for a machine: asked for by an operator, or by the machine in signed form.
+
+    The old one goes on being good until somebody ends it.
+    """
+    if not is_signed:
+        raise SignatureNeeded
+    with transaction():
+        made = add_source_credential(keys=keys, source_id=source_id)
+        record_act(actor=actor, action="make_credential", subject=str(made.credential_id))
+    return made
+
+
+def list_source_credentials(*, source_id: UUID) -> list[ListedCredential]:
+    """The credentials of a machine, the newest first, the ended ones too."""
+    query = (
+        select(SourceCredential).where(SourceCredential.source_id == source_id)
+        .order_by(SourceCredential.created_at.desc(), SourceCredential.credential_id.desc())
+        .limit(CREDENTIALS_LISTED_MAX)
+    )
+    with reading() as session:
+        if session.get(SourceAccount, source_id) is None:
+            raise SourceNotFound
+        found = session.scalars(query).all()
+    return [
+        ListedCredential(
+            one.credential_id, one.secret_sealed is not None, one.created_at, one.ended_at
+        )
+        for one in found
+    ]
+
+
+def end_source_credential(
+    *,
+    credential_id: UUID,
+    actor: Actor = SYSTEM,
+    source_id: UUID | None = None,
+    ends_at: datetime | None = None,
+) -> None:
+    """End a credential and with it the sessions it opened: at once, or at a moment to come.
+
+    An end that is set only ever comes nearer.  With `source_id`, of this machine alone.
+    """
     with transaction() as session:
         ended = session.get(SourceCredential, credential_id, with_for_update=True)
-        if ended is None:
-            raise SourceNotFound
+        if ended is None or source_id not in {None, ended.source_id}:
+            raise CredentialNotFound
+        moment = func.greatest(func.clock_timestamp(), ends_at)  # ignores None
         session.execute(
             update(SourceCredential)
             .where(SourceCredential.credential_id == credential_id)
-            .values(ended_at=func.clock_timestamp())
+            .values(ended_at=func.least(SourceCredential.ended_at, moment))
         )
+        record_act(actor=actor, action="end_credential", subject=str(credential_id))
 
 
 def disable_source(*, source_id: UUID) -> None:
@@ -123,7 +218,7 @@ def sign_in_source(*, keys: KeyProvider, credential_id: UUID, secret: str) -> Op
         .join(SourceAccount, SourceAccount.source_id == SourceCredential.source_id)
         .where(
             SourceCredential.credential_id == credential_id,
-            SourceCredential.ended_at.is_(None),
+            _IS_LIVE,
             SourceAccount.status == "active",
         )
     )

@@ -25,6 +25,7 @@ from flask_jwt_extended import JWTManager, create_access_token, create_refresh_t
 from app.kernel.errors import NotAllowed, Unauthenticated
 from app.kernel.ids import new_id
 from app.kernel.keys import Key, KeyProvider, KeyPurpose, UnknownKeyError
+from app.web import signatures
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,7 +70,10 @@ class WrongRole(NotAllowed):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who stands behind the request: `subject_id` is a citizen, staff or source id."""
+    """Who stands behind the request: `subject_id` is a citizen, staff or source id.
+
+    Of a signed request, `session_id` is the credential and `token_id` the nonce.
+    """
 
     role: Role
     subject_id: UUID
@@ -244,12 +248,19 @@ def caller() -> Caller:
 def allow(
     *roles: Role, session_checked_in_statement: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Say who may call a route.  Every route says it; `public` is the other way."""
+    """Say who may call a route.  Every route says it; `public` is the other way.
+
+    Where sources may call, they may sign the request instead of showing a token.
+    """
     access = Access(frozenset(roles), session_checked_in_statement)
+    may_sign = Role.SOURCE in access.roles
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            if may_sign and signatures.HEADER in request.headers:
+                g.caller = _signer()
+                return view(*args, **kwargs)
             check = authenticator()
             who = check.caller(bearer_token())
             if who.role not in access.roles:
@@ -263,6 +274,17 @@ def allow(
         return checked
 
     return decorate
+
+
+def _signer() -> Caller:
+    signed = signatures.verify_request(request)
+    g.is_signed = True
+    return Caller(Role.SOURCE, signed.source_id, signed.credential_id, signed.nonce)
+
+
+def is_signed() -> bool:
+    """Whether the caller signed the current request."""
+    return bool(g.get("is_signed"))
 
 
 def allow_refresh(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.kernel.ids import new_id
+from app.members import operations
+from app.members.operations import NewCredential
+from app.records.operations import register_source
 from app.scoring.recomputations import finish_running, start_recomputation
+from app.trail.operations import SYSTEM
 from app.web.auth import Role
 from tests.contract.world import World, claim, hours_file, sent
 from tests.house.routes import PUBLIC, Route
@@ -21,10 +25,12 @@ from tests.members.api import (
     claims_of,
     join,
     join_body,
+    keys_of,
     made_up_person,
     make_staff,
 )
 from tests.members.people import made_up_member
+from tests.members.signing import sign
 from tests.records.programme import HOURS, csv_file, header
 from tests.redemptions.builders import API, made_up_credit_code, publish_benefit
 from wechat_integration.sandbox.control import SandboxControl
@@ -46,6 +52,7 @@ class Real:
         return {**(self.body or {}), **self.path, **self.query}
 
 
+SIGNED_ONLY = {("POST", f"{API}/source/credentials")}
 Maker = Callable[[World, SandboxControl], Real]
 
 
@@ -58,11 +65,15 @@ def request_for(world: World, sandbox: SandboxControl, route: Route) -> Real:
     return maker(world, sandbox)
 
 
-def caller_of(world: World, route: Route, role: str | None = None) -> dict[str, str]:
-    """What a caller who may do it sends."""
+def caller_of(
+    world: World, route: Route, role: str | None = None, *, target: str = "", body: bytes = b""
+) -> dict[str, str]:
+    """What a caller who may do it sends; of what must be signed, for this target and body."""
     if route.roles == (PUBLIC,):
         return {}
     who = world.ours.callers[Role(role or route.roles[0])]
+    if (route.method, route.rule) in SIGNED_ONLY:
+        return sign(_fresh_source(world), route.method, target or route.rule, body).headers
     return who.refresh_headers if route.rule.endswith("/tokens/refresh") else who.headers
 
 
@@ -172,6 +183,39 @@ def _source_sign_in(world: World) -> dict[str, Any]:
     return {"credential_id": str(credential.credential_id), "secret": credential.secret}
 
 
+def _fresh_source(world: World) -> NewCredential:
+    with world.app.app_context():
+        return register_source(
+            keys=keys_of(world.app), source_id=new_id(), unit=f"单位 {new_id()}",
+            record_types=[HOURS],
+        )
+
+
+def _of_source(world: World, _: SandboxControl) -> Real:
+    return Real(path={"source_id": str(_fresh_source(world).source_id)})
+
+
+def _end_credential(world: World, _: SandboxControl) -> Real:
+    made = _fresh_source(world)
+    path = {"source_id": str(made.source_id), "credential_id": str(made.credential_id)}
+    return Real(body={"ends_at": None}, path=path)
+
+
+def _end_mine(world: World, _: SandboxControl) -> Real:
+    """Those that were made for a request that was then refused are ended first."""
+    with world.app.app_context():
+        source = world.ours.callers[Role.SOURCE]
+        source_id = source.subject_id
+        assert source.credential is not None
+        for one in operations.list_source_credentials(source_id=source_id):
+            if one.credential_id != source.credential.credential_id:
+                operations.end_source_credential(credential_id=one.credential_id)
+        made = operations.renew_source_credential(
+            keys=keys_of(world.app), actor=SYSTEM, source_id=source_id
+        )
+    return Real(body={"ends_at": None}, path={"credential_id": str(made.credential_id)})
+
+
 def _wechat_sign_in(world: World, sandbox: SandboxControl) -> Real:
     person = made_up_person(sandbox)
     return Real(body={"code": sandbox.issue_login_code(openid=person.openid)})
@@ -241,6 +285,10 @@ MAKERS: dict[tuple[str, str], Maker] = {
         }
     ),
     ("POST", "/sources/token"): _of_body(_source_sign_in),
+    ("GET", "/sources/<uuid:source_id>/credentials"): _of_source,
+    ("POST", "/sources/<uuid:source_id>/credentials"): _of_source,
+    ("POST", "/sources/<uuid:source_id>/credentials/<uuid:credential_id>/end"): _end_credential,
+    ("POST", "/source/credentials/<uuid:credential_id>/end"): _end_mine,
     ("POST", "/sign-in/staff"): _of_body(_staff_sign_in),
     ("POST", "/sign-in/wechat"): _wechat_sign_in,
     ("POST", "/join"): _join,

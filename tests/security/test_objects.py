@@ -17,6 +17,7 @@ from app.web.openapi import openapi_document
 from tests.contract.world import Party, SignedIn, World, claim, hours_file, sent
 from tests.house.routes import Route, as_openapi
 from tests.house.snapshots import matrix
+from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
@@ -184,6 +185,17 @@ def a_credential_needs_its_own_secret(world: World) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (401, "credential_refused")
 
 
+def a_source_ends_its_own_credentials(world: World) -> None:
+    theirs = world.theirs.callers[Role.SOURCE].credential
+    assert theirs is not None
+    ours = world.ours.callers[Role.SOURCE]
+    for credential_id in (theirs.credential_id, new_id()):
+        path = f"/source/credentials/{credential_id}/end"
+        assert asked(world, ours, "POST", path, {})[0] == (404, "credential_not_found")
+    again = sign(theirs, "GET", f"{API}/source/credentials").send(world.client)
+    assert again.status_code == 200
+
+
 UNKNOWN = (404, "voucher_unknown")
 CHECKS: dict[tuple[str, str], Check] = {
     ("GET", "/deliveries/<uuid:delivery_id>"): refused(
@@ -198,6 +210,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ),
     ("POST", "/deliveries"): deliveries_keep_their_ids,
     ("POST", "/deliveries/rows"): rows_keep_their_ids,
+    ("POST", "/source/credentials/<uuid:credential_id>/end"): a_source_ends_its_own_credentials,
     ("GET", "/me/trail"): trails_hold_our_own,
     ("GET", "/me/vouchers"): pages_hold_our_own,
     ("POST", "/me/vouchers"): a_claim_under_their_id_is_our_own,
