@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from flask import Flask
 
+from demo.population import write_population
 from demo.results import write_results
 
 
@@ -13,6 +14,7 @@ def demo_commands() -> None:
     """Run made-up data through the product, on servers of the command's own."""
 
 
+demo_commands.add_command(write_population)
 demo_commands.add_command(write_results)
 
 app = Flask("demo", static_folder=None)

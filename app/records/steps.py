@@ -21,6 +21,7 @@ from app.records.reading import Layout
 
 VALID, VOID = "有效", "作废"
 RECORD_NUMBER_MAX_CHARS = 200  # what an index can hold; no source comes near it
+ITEM_JOINT = "/"
 _TOTALS = {"合计", "总计", "小计"}
 
 
@@ -312,4 +313,6 @@ def record_item(row: Row) -> str | None:
     """Which item of the scheme the record is; None where a type has no items."""
     if not row.kind.item:
         return None
-    return "/".join(row.values[name] for name in row.kind.item if row.values[name])
+    parts = [row.values[name] for name in row.kind.item if row.values[name]]
+    # A cell with the sign that joins two would pass for a pair that was not delivered.
+    return None if any(ITEM_JOINT in part for part in parts) else ITEM_JOINT.join(parts)

@@ -137,8 +137,8 @@ class Account:
             "good_deeds": lambda: DEED_POINTS[row.item],
             "civility": lambda: 10 if row.item in COURSES else None,
         }  # fmt: skip
-        raw = rules[row.kind]() if row.kind in rules else None
-        if row.void or raw is None:
+        raw = rules[row.kind]() if row.kind in rules and not row.void else None
+        if raw is None:
             return None
         code, day = indicators_of(row)[0], row.event_on
         used = sum(lot.granted for *at, lot in self.grants.values() if lot and at == [code, day])
