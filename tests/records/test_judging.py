@@ -109,6 +109,7 @@ WRONG: list[tuple[str, dict[str, str], Reason]] = [
     ("good_deeds", {"类别": "其他"}, Reason.UNKNOWN_DEED),
     ("civility", {"项目": "文明课程", "等级": "二星"}, Reason.UNKNOWN_CIVILITY_ITEM),
     ("civility", {"等级": "线上"}, Reason.UNKNOWN_CIVILITY_ITEM),
+    ("civility", {"项目": "文明课程/讲师", "等级": ""}, Reason.UNKNOWN_CIVILITY_ITEM),
     ("blood_donations", {"献血证号": "无"}, Reason.BAD_CERTIFICATE),
     (HOURS, {"服务时长": "24.1"}, Reason.OUT_OF_RANGE),
     (HOURS, {"服务时长": "0"}, Reason.OUT_OF_RANGE),
