@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TextIO, cast
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TextIO, cast
 from uuid import UUID
 
 import click
@@ -15,12 +18,21 @@ from app.config import Settings
 from app.kernel import jobs
 from app.kernel.database import transaction
 from app.kernel.errors import DomainError
+from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
 from app.members import operations as members
+from app.records.operations import DeliveryRequest, open_report, receive_file
+from app.records.queries import PROCESSED, DeliveryReport
+from app.records.reading import Encoding
+from app.records.uploads import Upload
+from app.records.working import work_off
 from app.scoring import operations as scoring
 from app.scoring.scheme import SchemeError
+
+IMPORT_POLL_SECONDS = 0.5
+FILE_ENCODINGS = tuple(one for one in Encoding if one is not Encoding.JSON)
 
 
 def register_commands(app: Flask) -> None:
@@ -28,6 +40,7 @@ def register_commands(app: Flask) -> None:
     settings: Settings = app.extensions["card_settings"]
     app.cli.add_command(benefit_commands)
     app.cli.add_command(ledger_commands)
+    app.cli.add_command(record_commands)
     app.cli.add_command(scheme_commands)
     app.cli.add_command(staff_commands)
 
@@ -145,6 +158,72 @@ def publish_benefits(document: TextIO) -> None:
         click.echo(f"published {published}")
     for unchanged in loaded.unchanged:
         click.echo(f"unchanged {unchanged}")
+
+
+@click.group("records")
+def record_commands() -> None:
+    """Files of departments, and the register of members."""
+
+
+@record_commands.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--type", "record_type", required=True, help="As in the information catalogue.")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Delivered on.")
+@click.option("--encoding", type=click.Choice([one.value for one in FILE_ENCODINGS]), required=True)
+@click.option("--source", "source_id", type=click.UUID, help="The department's machine.")
+@click.option("--staff", "staff_id", type=click.UUID, help="The operator, for the register.")
+@click.option("--delivery-id", type=click.UUID, help="The same as before, to go on (default: new).")
+@with_appcontext
+def import_file(
+    *, file: IO[bytes], record_type: str, on: datetime, encoding: str,
+    source_id: UUID | None, staff_id: UUID | None, delivery_id: UUID | None,
+) -> None:
+    """Take a file of any size, as if it had been posted; prints its report.
+
+    Works off what stands in line before it too, and takes its turn with running workers.  When it
+    is interrupted, the workers go on.
+    """
+    if (source_id is None) == (staff_id is None):
+        raise click.UsageError("give --source, or --staff for the register")
+    request = DeliveryRequest(
+        delivery_id=delivery_id or new_id(), record_type=record_type, delivered_on=on.date(),
+        encoding=Encoding(encoding), file_name=Path(file.name).name, source_id=source_id,
+        staff_id=staff_id,
+    )
+    try:
+        upload = Upload.of(_keys(), file)
+        if source_id is None:
+            report = receive_file(request=request, upload=upload)
+        else:
+            report = scoring.receive_delivery(
+                keys=_keys(), request=request, upload=upload, at_once_max_bytes=0
+            )
+    except DomainError as error:
+        raise click.ClickException(f"{error.title} ({error.code})") from error
+    report = _worked_off(report)
+    click.echo(
+        f"{report.delivery_id}\t{report.status}\t{report.file_reason or ''}\t"
+        f"rows {report.row_count}, accepted {report.accepted_count}, "
+        f"refused {report.refused_count}, no members {report.dropped_count}"
+    )
+    if report.status != PROCESSED:
+        raise SystemExit(1)
+
+
+def _worked_off(report: DeliveryReport) -> DeliveryReport:
+    """Work until a delivery is finished, here or by the workers, and show how far it is."""
+    worker = scoring.delivery_worker(keys=_keys())
+    with click.progressbar(length=100, label=str(report.delivery_id)) as bar:
+        while not report.is_finished:
+            steps = work_off(worker=worker)
+            while not report.is_finished and next(steps, None) is not None:
+                report = open_report(delivery_id=report.delivery_id, source_id=None)
+                bar.update(report.percentage - bar.pos)
+            if not report.is_finished:
+                time.sleep(IMPORT_POLL_SECONDS)  # another worker is at it
+                report = open_report(delivery_id=report.delivery_id, source_id=None)
+                bar.update(report.percentage - bar.pos)
+    return report
 
 
 @click.group("ledger")
