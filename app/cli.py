@@ -125,7 +125,7 @@ def scheme_commands() -> None:
 @click.argument("document", type=click.File(encoding="utf-8"))
 @with_appcontext
 def publish_scheme(document: TextIO) -> None:
-    """Publish a scheme from its TOML file; the same file again changes nothing."""
+    """Publish the first scheme from its TOML file; later versions take two operators."""
     try:
         scheme = scoring.publish_scheme(document=document.read())
     except (SchemeError, DomainError) as error:

@@ -36,6 +36,7 @@ class Settings:
     real_name_key_id: str
     real_name_secret: str = field(repr=False)  # at least 32 bytes
     programme_code: str  # the city's programme, one per deployment
+    scheme_notice_days: int  # from the public notice of new rules to the day they apply, at least
     database_pool_size: int  # connections per process; threads of a worker plus two
     trusted_proxy_count: int  # how many proxies in front may set X-Forwarded-For
     log_level: str
@@ -67,6 +68,7 @@ class Settings:
             real_name_key_id=reader.text("REAL_NAME_KEY_ID", "card"),
             real_name_secret=reader.text("REAL_NAME_SECRET", least_bytes=32),
             programme_code=reader.text("CARD_PROGRAMME", "jinhua"),
+            scheme_notice_days=reader.integer("CARD_SCHEME_NOTICE_DAYS", 30, 1, 365),
             database_pool_size=reader.integer("CARD_DATABASE_POOL_SIZE", 6, 1, 100),
             trusted_proxy_count=reader.integer("CARD_TRUSTED_PROXIES", 0, 0, 5),
             log_level=reader.text("CARD_LOG_LEVEL", "INFO"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import redis
 from flask import Flask, current_app
@@ -31,8 +32,9 @@ from app.records.working import work_off
 from app.redemptions import pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
-from app.scoring import recomputations
+from app.scoring import dry_runs, recomputations
 from app.scoring import routes as scoring_routes
+from app.scoring import version_routes as scheme_version_routes
 from app.scoring.operations import delivery_worker
 from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
     jobs.handler(messages.REDEEMED_TOPIC)(messages.send_redeemed)
+    jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
     _register_routes(app)
     _configure_watching(app, settings)
     register_commands(app)
@@ -86,6 +89,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(ledger_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(scoring_routes.blueprint)
+    api.register_blueprint(scheme_version_routes.blueprint)
     api.register_blueprint(merchants_routes.blueprint)
     api.register_blueprint(benefits_routes.blueprint)
     api.register_blueprint(redemptions_routes.blueprint)
@@ -96,6 +100,12 @@ def _session_is_live(caller: Caller) -> bool:
     return session_is_live(
         role=caller.role, subject_id=caller.subject_id, session_id=caller.session_id
     )
+
+
+def carry_out_dry_run(message: jobs.Message) -> None:
+    """Try proposed rules on everybody; the message goes by the id of the dry run."""
+    keys = cast("KeyRing", current_app.extensions["card_keys"])
+    dry_runs.carry_out_dry_run(keys=keys, dry_run_id=message.citizen_id)
 
 
 @jobs.periodic("expire_holds", cron="* * * * * */30")

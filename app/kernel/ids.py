@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from itertools import pairwise
 from uuid import UUID
 
 import uuid_utils.compat
@@ -16,3 +17,9 @@ def new_id() -> UUID:
 def random_id() -> UUID:
     """A random UUID (122 bits) for ids that must not tell when they were made: citizens."""
     return UUID(bytes=secrets.token_bytes(16), version=4)
+
+
+def id_slices(count: int) -> list[tuple[UUID, UUID]]:
+    """All ids in `count` ranges of equal width, first and last: random ids spread evenly."""
+    edges = [(1 << 128) * at // count for at in range(count + 1)]
+    return [(UUID(int=low), UUID(int=high - 1)) for low, high in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""Tables of the scoring room; the SQL stands in migrations 0006, 0013 and 0017."""
+"""Tables of the scoring room."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Numeric,
-    UniqueConstraint,
     false,
     func,
     text,
@@ -26,10 +25,9 @@ from app.kernel.scale import TableKind
 
 
 class SchemeVersion(Base):
-    """A published version of a scheme: its text, and from when it applies."""
+    """A version of a scheme: its text, and from when it is to apply; see `SchemeDecision`."""
 
     __tablename__ = "scheme_versions"
-    __table_args__ = (UniqueConstraint("effective_on"),)
 
     scheme_code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
@@ -155,6 +153,101 @@ class SchemeTier(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class SchemeProposal(Base):
+    """A version that somebody proposed, and the impact assessment behind it."""
+
+    __tablename__ = "scheme_proposals"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["scheme_code", "version"],
+            ["scheme_versions.scheme_code", "scheme_versions.version"],
+        ),
+    )
+
+    scheme_code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    assessment_id: Mapped[UUID]
+    proposed_by: Mapped[UUID]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SchemeNotice(Base):
+    """What everybody is told about a version that is to come; from then on it is public."""
+
+    __tablename__ = "scheme_notices"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["scheme_code", "version"],
+            ["scheme_versions.scheme_code", "scheme_versions.version"],
+        ),
+    )
+
+    scheme_code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    notice: Mapped[str]
+    published_by: Mapped[UUID]
+    published_on: Mapped[date]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SchemeDryRun(Base):
+    """What a version would do to everybody, compared with the version before it."""
+
+    __tablename__ = "scheme_dry_runs"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["scheme_code", "version"],
+            ["scheme_versions.scheme_code", "scheme_versions.version"],
+        ),
+        Index(None, "scheme_code", "version"),
+        CheckConstraint("(figures IS NULL) = (ended_at IS NULL)", name="figures"),
+    )
+
+    dry_run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scheme_code: Mapped[str]
+    version: Mapped[str]
+    content_hash: Mapped[bytes]
+    base_code: Mapped[str | None]
+    base_version: Mapped[str | None]
+    as_of_on: Mapped[date]
+    assessment_id: Mapped[UUID]
+    requested_by: Mapped[UUID]
+    reason: Mapped[str]
+    slice_count: Mapped[int]
+    slices_done: Mapped[int] = mapped_column(server_default=text("0"))
+    figures: Mapped[dict[str, Any] | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SchemeDecision(Base):
+    """The one decision on a version: activated from its date on, or withdrawn."""
+
+    __tablename__ = "scheme_decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["scheme_code", "version"],
+            ["scheme_versions.scheme_code", "scheme_versions.version"],
+        ),
+        CheckConstraint("decision IN ('activated', 'withdrawn')", name="decision"),
+        Index(
+            "uq_scheme_decisions__effective_on", "effective_on", unique=True,
+            postgresql_where=text("decision = 'activated'"),
+        ),
+    )
+
+    scheme_code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    decision: Mapped[str]
+    effective_on: Mapped[date]
+    dry_run_id: Mapped[UUID | None]
+    decided_by: Mapped[UUID | None]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Score(Base):
     """The current result of a citizen, as `score_totals` gave it for `as_of_on`.
 
@@ -236,6 +329,10 @@ TABLE_KINDS: dict[str, TableKind] = {
     "scheme_indicators": TableKind.REFERENCE,
     "scheme_values": TableKind.REFERENCE,
     "scheme_tiers": TableKind.REFERENCE,
+    "scheme_proposals": TableKind.REFERENCE,
+    "scheme_notices": TableKind.REFERENCE,
+    "scheme_decisions": TableKind.REFERENCE,
+    "scheme_dry_runs": TableKind.LOCAL,
     "scores": TableKind.CITIZEN,
     "score_recomputations": TableKind.LOCAL,
     "record_grants": TableKind.CITIZEN,

@@ -7,7 +7,7 @@ from datetime import date
 from typing import IO, ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from app.kernel.database import transaction
@@ -28,6 +28,7 @@ from app.records.uploads import Upload
 from app.records.working import LEASE_SECONDS, Consequences, Worker
 from app.scoring.explanations import LINES_MAX, ExplainedScore, explain_score
 from app.scoring.models import (
+    SchemeDecision,
     SchemeDimension,
     SchemeIndicator,
     SchemeTier,
@@ -41,6 +42,8 @@ from app.scoring.recomputations import Recomputation, finish_running, start_reco
 from app.scoring.refreshing import store_scores
 from app.scoring.scheme import Scheme, parse_scheme
 
+# Whoever decides about a version has seen every decision before.
+ONE_DECISION_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('schemes', 0))")
 
 class SchemeNotPublished(Conflict):
     """No scheme applies on this day."""
@@ -58,12 +61,12 @@ class SchemeVersionTaken(Conflict):
     advice: ClassVar[str] = "该版本的评分规则已公布且内容不同，请使用新的版本号。"
 
 
-class SchemeNotLater(Conflict):
-    """A new version begins after the ones before it, so that past results stay as they are."""
+class SchemeNotFirst(Conflict):
+    """Only the first version of a programme is published at once, by one person."""
 
-    code: ClassVar[str] = "scheme_not_later"
-    title: ClassVar[str] = "A new scheme version must begin after the ones before it"
-    advice: ClassVar[str] = "新版本的生效日期必须晚于已公布的版本。"
+    code: ClassVar[str] = "scheme_not_first"
+    title: ClassVar[str] = "A later version is proposed by one operator and confirmed by another"
+    advice: ClassVar[str] = "已有评分规则，新版本须由一名工作人员提出、另一名工作人员确认。"
 
 
 class ScoreNotFound(NotFound):
@@ -75,21 +78,24 @@ class ScoreNotFound(NotFound):
 
 
 def publish_scheme(*, document: str) -> Scheme:
-    """Publish a scheme from its TOML text; the same text again changes nothing.
+    """Publish the first scheme of a programme from its TOML text; the same again changes nothing.
 
-    SchemeError when the text does not make sense.
+    SchemeError when the text does not make sense; SchemeNotFirst for a later version, which is
+    proposed by one operator and confirmed by another (`versions`).
     """
     scheme = parse_scheme(document, catalogue=load_catalogue())
     with transaction() as session:
+        session.execute(ONE_DECISION_AT_A_TIME)
         held = session.get(SchemeVersion, (scheme.code, scheme.version))
-        if held is not None:
-            if held.document != scheme.document:
-                raise SchemeVersionTaken
+        if held is not None and held.document != scheme.document:
+            raise SchemeVersionTaken
+        decision = session.get(SchemeDecision, (scheme.code, scheme.version))
+        if decision is not None and decision.decision == "activated":
             return scheme
-        last = session.scalar(select(func.max(SchemeVersion.effective_on)))
-        if last is not None and scheme.effective_on <= last:
-            raise SchemeNotLater
-        _insert_scheme(session, scheme)
+        if held is not None or scheme_in_force(on=date.max) is not None:
+            raise SchemeNotFirst
+        insert_scheme(session, scheme)
+        put_in_force(session, scheme)
     return scheme
 
 
@@ -112,6 +118,22 @@ def receive_delivery(
     return take_at_once(
         worker=delivery_worker(keys=keys), report=report, at_once_max_bytes=at_once_max_bytes
     )
+
+
+def put_in_force(
+    session: Session,
+    scheme: Scheme,
+    *,
+    dry_run_id: UUID | None = None,
+    decided_by: UUID | None = None,
+    reason: str = "",
+) -> None:
+    """Let stored rules apply from their date on."""
+    session.execute(insert(SchemeDecision).values(
+        scheme_code=scheme.code, version=scheme.version, decision="activated",
+        effective_on=scheme.effective_on, dry_run_id=dry_run_id, decided_by=decided_by,
+        reason=reason,
+    ))
 
 
 def take_delivery(
@@ -224,7 +246,8 @@ def open_current_scheme() -> Scheme:
     return scheme
 
 
-def _insert_scheme(session: Session, scheme: Scheme) -> None:
+def insert_scheme(session: Session, scheme: Scheme) -> None:
+    """Store a version's text and rules; they apply when it is decided so."""
     names = {"scheme_code": scheme.code, "version": scheme.version}
     session.execute(
         insert(SchemeVersion).values(

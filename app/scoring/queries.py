@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, select, text
 
 from app.kernel.database import reading
 from app.records.catalogue import load_catalogue
-from app.scoring.models import SchemeVersion
+from app.scoring.models import SchemeDecision, SchemeVersion
 from app.scoring.scheme import Scheme, parse_scheme
 
 
@@ -51,11 +51,15 @@ _INDICATORS = text("""
 
 
 def scheme_in_force(*, on: date) -> Scheme | None:
-    """The published scheme that applies on a day: the latest that is effective by then."""
+    """The scheme that applies on a day: the latest activated one that is effective by then."""
     query = (
         select(SchemeVersion.document)
-        .where(SchemeVersion.effective_on <= on)
-        .order_by(SchemeVersion.effective_on.desc())
+        .join(SchemeDecision, and_(
+            SchemeDecision.scheme_code == SchemeVersion.scheme_code,
+            SchemeDecision.version == SchemeVersion.version,
+        ))
+        .where(SchemeDecision.decision == "activated", SchemeDecision.effective_on <= on)
+        .order_by(SchemeDecision.effective_on.desc())
         .limit(1)
     )
     with reading() as session:

@@ -15,6 +15,7 @@ from app.members import operations
 from app.members.operations import NewCredential
 from app.records.operations import register_source
 from app.scoring.recomputations import finish_running, start_recomputation
+from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
 from tests.contract.world import World, claim, hours_file, sent
@@ -33,6 +34,7 @@ from tests.members.people import made_up_member
 from tests.members.signing import sign
 from tests.records.programme import HOURS, csv_file, header
 from tests.redemptions.builders import API, made_up_credit_code, publish_benefit
+from tests.scoring.drafts import NOTICE, finish_dry_run, later_text
 from wechat_integration.sandbox.control import SandboxControl
 
 REASON = "本人到窗口核对"
@@ -82,6 +84,57 @@ def _assessment(_: World) -> dict[str, Any]:
         "assessment_id": str(new_id()), "kind": "scoring", "title": "评分规则影响评估",
         "concluded_on": "2026-10-01", "document_hash": "5e" * 32, "reason": "评估报告已通过评审",
     }
+
+
+def _scheme(world: World) -> dict[str, Any]:
+    assessment = sent(
+        world.client, "/impact-assessments", _assessment(world), _another_operator(world)
+    )
+    return {
+        "document": later_text(), "assessment_id": assessment["assessment_id"],
+        "reason": "按年度评估结果调整",
+    }
+
+
+def _another_operator(world: World) -> dict[str, str]:
+    return world.theirs.callers[Role.OPERATOR].headers
+
+
+def _proposed(world: World) -> dict[str, str]:
+    """What another operator has proposed: its place in addresses."""
+    made = sent(world.client, "/schemes", _scheme(world), _another_operator(world))
+    return {"code": made["code"], "version": made["version"]}
+
+
+def _noticed(world: World) -> dict[str, str]:
+    path = _proposed(world)
+    address = f"/schemes/{path['code']}/{path['version']}/notice"
+    sent(world.client, address, _notice(), _another_operator(world))
+    return path
+
+
+def _notice() -> dict[str, Any]:
+    return {"notice": NOTICE, "reason": "公告已经审核"}
+
+
+def _tried(world: World) -> tuple[dict[str, str], str]:
+    path = _noticed(world)
+    with world.app.app_context():
+        dry_run_id = finish_dry_run(VersionName(**path))
+    return path, str(dry_run_id)
+
+
+def _confirmation(world: World, _: SandboxControl) -> Real:
+    path, dry_run_id = _tried(world)
+    return Real(path=path, body={"dry_run_id": dry_run_id, "reason": "已审阅试算结果"})
+
+
+def _of_dry_run(world: World, _: SandboxControl) -> Real:
+    return Real(path={"dry_run_id": _tried(world)[1]})
+
+
+def _of_draft(make: Callable[[], dict[str, Any]] | None = None) -> Maker:
+    return lambda world, _: Real(path=_proposed(world), body=make() if make else None)
 
 
 def _of_body(make: Callable[[World], dict[str, Any]]) -> Maker:
@@ -243,6 +296,22 @@ def _recomputation(world: World, _: SandboxControl) -> Real:
 
 MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/impact-assessments"): _of_body(_assessment),
+    ("POST", "/schemes"): _of_body(_scheme),
+    ("GET", "/schemes/<string:code>/<string:version>"): lambda world, _: Real(
+        path=_noticed(world)
+    ),
+    ("POST", "/schemes/<string:code>/<string:version>/notice"): _of_draft(_notice),
+    ("POST", "/schemes/<string:code>/<string:version>/confirmation"): _confirmation,
+    ("POST", "/schemes/<string:code>/<string:version>/withdrawal"): _of_draft(
+        lambda: {"reason": "文本有误，另行提交"}
+    ),
+    ("POST", "/schemes/<string:code>/<string:version>/dry-runs"): _of_draft(
+        lambda: {"dry_run_id": str(new_id()), "reason": "评估新规则的影响"}
+    ),
+    ("GET", "/scheme-proposals/<string:code>/<string:version>"): _of_draft(),
+    ("GET", "/scheme-dry-runs/<uuid:dry_run_id>"): _of_dry_run,
+    ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): _of_dry_run,
+    ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/figures.csv"): _of_dry_run,
     ("GET", "/docs/<file>"): lambda *_: Real(path={"file": "start.js"}),
     ("GET", "/problems/<code>"): lambda *_: Real(path={"code": "not_found"}),
     ("GET", "/me/trail"): lambda *_: Real(query={"limit": 2}),

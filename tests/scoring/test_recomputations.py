@@ -14,7 +14,6 @@ from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.records.queries import current_day
 from app.scoring import recomputations
-from app.scoring.operations import publish_scheme
 from app.scoring.queries import list_scores, scheme_in_force
 from app.scoring.recomputations import (
     RecomputationNotFound,
@@ -31,6 +30,7 @@ from app.scoring.refreshing import due_citizens, store_slice
 from app.scoring.scheme import read_scheme_file
 from demo.load import SCHEME
 from tests.records.programme import HOURS, Programme, build_programme
+from tests.scoring.drafts import activate
 
 PEOPLE = 6
 
@@ -164,7 +164,7 @@ def test_a_scheme_that_becomes_effective_changes_everybody_once(programme: Progr
         .replace("effective_on = 2026-01-01", f"effective_on = {today.isoformat()}")
         .replace("least_total = 550", "least_total = 4")
     )
-    publish_scheme(document=document)
+    activate(document)
     keep_scores()
     assert [one.scheme_version for one in list_recomputations()] == ["2026.2", "2026.1"]
     assert {row.tier for row in stored().values()} == {"A"}

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.records.catalogue import load_catalogue
 from app.scoring.operations import (
-    SchemeNotLater,
+    SchemeNotFirst,
     SchemeNotPublished,
     SchemeVersionTaken,
     open_current_scheme,
@@ -17,6 +17,7 @@ from app.scoring.operations import (
 )
 from app.scoring.queries import scheme_in_force
 from app.scoring.scheme import Scheme, SchemeError, parse_scheme, read_scheme_file
+from tests.scoring.drafts import activate, later_text
 
 TEXT = read_scheme_file("jinhua-xinyijin-2026.1")
 
@@ -69,7 +70,7 @@ def test_a_wrong_scheme_names_the_key(old: str, new: str, key: str) -> None:
         parsed(TEXT.replace(old, new, 1))
 
 
-def test_a_version_is_published_once_and_a_new_one_begins_later(app: Flask) -> None:
+def test_the_first_version_is_published_once_and_later_ones_are_proposed(app: Flask) -> None:
     with pytest.raises(SchemeNotPublished):
         open_current_scheme()
     first = publish_scheme(document=TEXT)
@@ -77,9 +78,13 @@ def test_a_version_is_published_once_and_a_new_one_begins_later(app: Flask) -> N
     with pytest.raises(SchemeVersionTaken):
         publish_scheme(document=TEXT.replace("cap = 80", "cap = 81"))
     second = TEXT.replace('version = "2026.1"', 'version = "2026.2"')
-    with pytest.raises(SchemeNotLater):
-        publish_scheme(document=second)
-    publish_scheme(document=second.replace("2026-01-01", "2026-07-01"))
+    with pytest.raises(SchemeNotFirst):
+        publish_scheme(document=second.replace("2026-01-01", "2026-07-01"))
+
+
+def test_a_version_applies_from_its_date_on(app: Flask) -> None:
+    publish_scheme(document=TEXT)
+    activate(later_text(version="2026.2", effective_on=date(2026, 7, 1)))
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 6, 30), date(2026, 7, 1)]
     found = [scheme_in_force(on=on) for on in days]
     assert [one.version if one else None for one in found] == [None, "2026.1", "2026.1", "2026.2"]

@@ -1,0 +1,171 @@
+"""Trying a proposed version on everybody before it applies: a job, by the arithmetic of the score.
+
+Both versions are computed for the day on which the draft would begin to apply, over the records as
+they are now, so that a difference comes from the rules alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import func, insert, text, update
+
+from app.kernel import outbox
+from app.kernel.database import reading, transaction
+from app.kernel.errors import IdReused, NotFound
+from app.kernel.ids import id_slices
+from app.kernel.keys import KeyProvider
+from app.members.classes import open_coarse_classes
+from app.scoring.figures import NO_TIER, Comparison, Outcome
+from app.scoring.models import SchemeDryRun
+from app.scoring.queries import published_scheme
+from app.scoring.scheme import Scheme
+from app.scoring.version_queries import (
+    DryRun,
+    VersionName,
+    find_dry_run,
+    last_activated,
+)
+from app.scoring.versions import require_open
+from app.trail.assessments import AssessmentMissing
+from app.trail.operations import Actor, record_act, require_reason
+
+DRY_RUN_TOPIC = "scheme_dry_run"
+SLICES = 64
+# One statement, hence one snapshot: no delivery falls between the two sides.
+_RESULTS = text("""
+    SELECT true AS is_draft, t.citizen_id, t.total, t.tier
+    FROM score_totals(CAST(:as_of AS date), :code, :version) t
+    WHERE t.citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
+    UNION ALL
+    SELECT false, t.citizen_id, t.total, t.tier
+    FROM score_totals(CAST(:as_of AS date), :base_code, :base_version) t
+    WHERE t.citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
+""")
+
+Outcomes = dict[UUID, Outcome]
+
+
+class DryRunUnknown(NotFound):
+    """There is no such dry run."""
+
+    code: ClassVar[str] = "dry_run_unknown"
+    title: ClassVar[str] = "There is no such dry run"
+    advice: ClassVar[str] = "没有找到该试算。"
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The two versions of a dry run."""
+
+    base: Scheme | None
+    draft: Scheme
+    as_of: date
+
+    def parameters(self) -> dict[str, object]:
+        return {
+            "as_of": self.as_of, "code": self.draft.code, "version": self.draft.version,
+            "base_code": self.base.code if self.base else "",
+            "base_version": self.base.version if self.base else "",
+        }
+
+
+def request_dry_run(
+    *, name: VersionName, dry_run_id: UUID, operator_id: UUID, reason: str
+) -> DryRun:
+    """Ask for a dry run of a draft against the version before it; a worker carries it out.
+
+    The same id again changes nothing.
+    """
+    reason = require_reason(reason)
+    with transaction() as session:
+        known = find_dry_run(dry_run_id=dry_run_id)
+        if known is not None and known.name != name:
+            raise IdReused
+        if known is None:
+            draft, base = require_open(name), last_activated()
+            if draft.assessment_id is None:
+                raise AssessmentMissing
+            session.execute(insert(SchemeDryRun).values(
+                dry_run_id=dry_run_id, scheme_code=name.code, version=name.version,
+                content_hash=draft.content_hash,
+                base_code=base.name.code if base else None,
+                base_version=base.name.version if base else None,
+                as_of_on=draft.effective_on, assessment_id=draft.assessment_id,
+                requested_by=operator_id, reason=reason, slice_count=SLICES,
+            ))
+            record_act(
+                actor=Actor("operator", operator_id), action="dry_run_requested",
+                subject=_subject(name), reason=reason, basis=f"dry run {dry_run_id}",
+            )
+            # Messages are spread by an id; this one belongs to no citizen.
+            outbox.put(citizen_id=dry_run_id, topic=DRY_RUN_TOPIC, payload={})
+    return show_dry_run(dry_run_id=dry_run_id)
+
+
+def show_dry_run(*, dry_run_id: UUID) -> DryRun:
+    """A dry run and how far it is."""
+    found = find_dry_run(dry_run_id=dry_run_id)
+    if found is None:
+        raise DryRunUnknown
+    return found
+
+
+def carry_out_dry_run(*, keys: KeyProvider, dry_run_id: UUID) -> None:
+    """Compute a dry run that was asked for; one that ended before stays as it is."""
+    run = show_dry_run(dry_run_id=dry_run_id)
+    if run.ended_at is not None:
+        return
+    _update(run, started_at=func.now(), slices_done=0)
+    comparison = compare(keys=keys, run=run)
+    _update(run, figures=comparison.protected(), ended_at=func.now())
+
+
+def compare(*, keys: KeyProvider, run: DryRun) -> Comparison:
+    """Everybody by both versions of a dry run, counted exactly: not for showing."""
+    sides = _sides(run)
+    counted = Comparison(base=sides.base, draft=sides.draft)
+    slices = id_slices(run.slice_count)
+    classes = open_coarse_classes(
+        keys=keys, slices=slices, on=run.as_of_on, actor=Actor("operator", run.requested_by),
+        subject=_subject(run.name), reason=run.reason, assessment_id=run.assessment_id,
+    )
+    for done, ((first, last), people) in enumerate(zip(slices, classes, strict=True), start=1):
+        before, after = _results(sides, first, last)
+        counted.add(people, before=before, after=after)
+        _update(run, slices_done=done)
+    return counted
+
+
+def _sides(run: DryRun) -> _Sides:
+    base, draft = run.base, run.name
+    return _Sides(
+        base=published_scheme(code=base.code, version=base.version) if base else None,
+        draft=published_scheme(code=draft.code, version=draft.version), as_of=run.as_of_on,
+    )
+
+
+def _results(sides: _Sides, first: UUID, last: UUID) -> tuple[Outcomes, Outcomes]:
+    found: dict[bool, Outcomes] = {False: {}, True: {}}
+    with reading() as session:
+        rows = session.execute(_RESULTS, sides.parameters() | {"first": first, "last": last})
+        for is_draft, citizen_id, total, tier in rows:
+            found[is_draft][citizen_id] = Outcome(total, tier or NO_TIER)
+    return found[False], found[True]
+
+
+def _update(run: DryRun, **values: object) -> None:
+    with transaction() as session:
+        session.execute(
+            update(SchemeDryRun)
+            .where(SchemeDryRun.dry_run_id == run.dry_run_id)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _subject(name: VersionName) -> str:
+    return f"scheme {name.code} {name.version}"
