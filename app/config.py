@@ -45,6 +45,7 @@ class Settings:
     job_poll_milliseconds: int  # between a worker's looks into the outbox and the queue
     job_stall_seconds: int  # a worker without a heartbeat for so long is dead
     job_retry_seconds: int  # before a failed job's second try; each wait after is six times longer
+    clamd_url: str | None  # the virus scanner, tcp://host:port or unix:///path; without it: none
     csv_max_bytes: int  # the largest CSV file that is taken in
     xlsx_max_bytes: int  # the largest Excel file
     at_once_max_bytes: int  # a file that is judged while its sender waits
@@ -77,6 +78,7 @@ class Settings:
             job_poll_milliseconds=reader.integer("CARD_JOB_POLL_MS", 500, 10, 60_000),
             job_stall_seconds=reader.integer("CARD_JOB_STALL_SECONDS", 30, 1, 600),
             job_retry_seconds=reader.integer("CARD_JOB_RETRY_SECONDS", 10, 0, 600),
+            clamd_url=reader.optional_url("CARD_CLAMD_URL", ("tcp", "unix")),
             csv_max_bytes=reader.integer("CARD_CSV_MAX_BYTES", 512_000_000, 1, 512_000_000),
             xlsx_max_bytes=reader.integer("CARD_XLSX_MAX_BYTES", 10_000_000, 1, 10_000_000),
             at_once_max_bytes=reader.integer("CARD_AT_ONCE_MAX_BYTES", 1 << 20, 0, 1 << 23),

@@ -127,6 +127,7 @@ def receive_file(*, request: DeliveryRequest, upload: Upload) -> DeliveryReport:
     the order of days, an id that belongs to another file) leaves nothing.
     """
     try:
+        upload.require_clean()
         with transaction() as session:
             record_type = _deliverable_type(request)
             session.execute(_ONE_ARRIVES_AT_A_TIME)

@@ -18,6 +18,7 @@ from app.members.operations import NewCredential
 from app.records import operations, schemas
 from app.records.catalogue import REGISTER, load_catalogue
 from app.records.queries import DeliveryReport
+from app.records.scanning import Scanner
 from app.records.uploads import Upload, UploadLimits
 from app.web.auth import Role, allow, caller, public
 from app.web.openapi import API_PREFIX, Blueprint
@@ -46,7 +47,13 @@ def upload_max_bytes() -> int:
 def new_upload() -> Upload:
     """Where the file of a form is written: sealed, part by part, never to a disk."""
     limits = UploadLimits(settings().csv_max_bytes, settings().xlsx_max_bytes)
-    return Upload(key_provider(), limits)
+    return Upload(key_provider(), limits, scanner())
+
+
+def scanner() -> Scanner | None:
+    """What looks at files before they are taken in, where there is one."""
+    url = settings().clamd_url
+    return Scanner(url) if url else None
 
 
 def answer_report(report: DeliveryReport) -> tuple[DeliveryReport, int, dict[str, str]]:

@@ -17,11 +17,12 @@ from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.kernel.crypto import new_wrapped_key, open_wrapped_key, seal, unseal_with
-from app.kernel.database import reading, transaction, transaction_required
+from app.kernel.database import durable, reading, transaction, transaction_required
 from app.kernel.ids import new_id
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
 from app.records.models import Delivery, DeliveryPart, DeliveryUpload
 from app.records.reading import CSV_MAX_BYTES, XLSX_MAX_BYTES, FileTooLarge, Fingerprint
+from app.records.scanning import Scanner
 
 PART_BYTES = 1 << 20
 ABANDONED_HOURS = 1
@@ -43,8 +44,14 @@ class Upload:
     is smaller than a part stays in memory until then.
     """
 
-    def __init__(self, keys: KeyProvider, limits: UploadLimits | None = None) -> None:
+    def __init__(
+        self,
+        keys: KeyProvider,
+        limits: UploadLimits | None = None,
+        scanner: Scanner | None = None,
+    ) -> None:
         self.upload_id = new_id()
+        self._scan = scanner.begin() if scanner else None
         self._limits = limits or UploadLimits()
         self._key, self._wrapped = new_wrapped_key(
             keys, KeyPurpose.UPLOAD_WRAP, context=_key_context(self.upload_id)
@@ -56,10 +63,14 @@ class Upload:
 
     @classmethod
     def of(
-        cls, keys: KeyProvider, content: IO[bytes], limits: UploadLimits | None = None
+        cls,
+        keys: KeyProvider,
+        content: IO[bytes],
+        limits: UploadLimits | None = None,
+        scanner: Scanner | None = None,
     ) -> Upload:
         """All of an open file."""
-        made = cls(keys, limits)
+        made = cls(keys, limits, scanner)
         while piece := content.read(PART_BYTES):
             made.write(piece)
         return made
@@ -79,6 +90,8 @@ class Upload:
         if self._size > limit:
             self.discard()
             raise FileTooLarge(max_bytes=limit)
+        if self._scan is not None:
+            self._scan.write(data)
         self._digest.update(data)
         self._buffer += data
         while len(self._buffer) > PART_BYTES:
@@ -93,6 +106,13 @@ class Upload:
     def close(self) -> None:
         """Nothing is held open."""
 
+    def require_clean(self) -> None:
+        """Hear what the scanner says of the whole file, outside of any transaction."""
+        if self._scan is not None:
+            durable()
+            scan, self._scan = self._scan, None
+            scan.finish()
+
     def keep(self) -> None:
         """Store what is still in memory, in the open transaction."""
         session = transaction_required()
@@ -101,6 +121,8 @@ class Upload:
 
     def discard(self) -> None:
         """Forget a file that is not taken in, outside of any transaction."""
+        if self._scan is not None:
+            self._scan.close()
         self._buffer.clear()
         if self._parts:
             with transaction() as session:

@@ -13,7 +13,13 @@ from werkzeug.datastructures import FileStorage
 from app.kernel.keys import KeyProvider
 from app.records.operations import DeliveryRequest
 from app.records.reading import JSON_MAX_BYTES, Encoding
-from app.records.routes import answer_report, new_upload, settings, upload_max_bytes
+from app.records.routes import (
+    answer_report,
+    new_upload,
+    scanner,
+    settings,
+    upload_max_bytes,
+)
 from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryReport, DeliveryRows
 from app.records.uploads import Upload
 from app.scoring import operations, recomputations, schemas
@@ -73,7 +79,7 @@ def take_rows(body: dict[str, Any]) -> Any:
     request = DeliveryRequest(
         encoding=Encoding.JSON, file_name=ROWS_NAME, source_id=caller().subject_id, **body
     )
-    return _received(request, Upload.of(key_provider(), rows))
+    return _received(request, Upload.of(key_provider(), rows, scanner=scanner()))
 
 
 def _received(request: DeliveryRequest, upload: Upload) -> Any:
