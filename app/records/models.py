@@ -147,6 +147,7 @@ class Record(Base):
 
     __tablename__ = "records"
     __table_args__ = (
+        Index(None, "delivery_id", "row_number"),
         CheckConstraint("version BETWEEN 1 AND 9999", name="version"),
         CheckConstraint("is_void = (event_on IS NULL)", name="event"),
     )

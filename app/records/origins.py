@@ -8,9 +8,10 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.kernel.database import reading
+from app.records.models import Record
 
 
 class VersionKey(NamedTuple):
@@ -30,6 +31,22 @@ class RecordOrigin:
     delivered_on: date
     received_at: datetime
     source_unit: str | None
+
+
+@dataclass(frozen=True)
+class KeptVersion:
+    """The version of a record that a row brought; in force until `replaced_on`."""
+
+    citizen_id: UUID
+    record_type: str
+    record_number: str
+    version: int
+    is_void: bool
+    event_on: date | None
+    item: str | None
+    delivered_on: date
+    replaced_on: date | None
+    received_at: datetime
 
 
 _ORIGINS = text("""
@@ -59,3 +76,26 @@ def find_origins(
     with reading() as session:
         rows = session.execute(_ORIGINS, parameters).all()
     return {VersionKey(*row[:3]): RecordOrigin(*row[3:]) for row in rows}
+
+
+def find_kept_version(*, delivery_id: UUID, row_number: int) -> KeptVersion | None:
+    """What is kept of a delivery's row; nothing of blank, refused, repeated and strangers' rows."""
+    query = select(Record).where(
+        Record.delivery_id == delivery_id, Record.row_number == row_number
+    )
+    with reading() as session:
+        row = session.scalars(query).one_or_none()
+    if row is None:
+        return None
+    return KeptVersion(
+        citizen_id=row.citizen_id,
+        record_type=row.record_type,
+        record_number=row.record_number,
+        version=row.version,
+        is_void=row.is_void,
+        event_on=row.event_on,
+        item=row.item,
+        delivered_on=row.delivered_on,
+        replaced_on=row.replaced_on,
+        received_at=row.created_at,
+    )

@@ -22,12 +22,14 @@ from app.records.routes import (
 )
 from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryReport, DeliveryRows
 from app.records.uploads import Upload
-from app.scoring import operations, recomputations, schemas
+from app.scoring import operations, recomputations, schemas, tracing
 from app.scoring.explanations import ExplainedScore
 from app.scoring.outlook import Outlook
 from app.scoring.recomputations import Recomputation
 from app.scoring.scheme import Scheme
+from app.scoring.tracing import RevealedRow, RowTrace
 from app.scoring.wording import plain
+from app.trail.operations import Actor
 from app.web.auth import Role, allow, caller, public
 from app.web.openapi import API_PREFIX, Blueprint
 from app.web.requests import takes_files
@@ -90,6 +92,31 @@ def _received(request: DeliveryRequest, upload: Upload) -> Any:
             upload=upload,
             at_once_max_bytes=settings().at_once_max_bytes,
         )
+    )
+
+
+@blueprint.route("/deliveries/<uuid:delivery_id>/rows/<int:row_number>", methods=["GET"])
+@allow(Role.SOURCE, Role.OPERATOR)
+@blueprint.response(200, schemas.RowTrace)
+@blueprint.refuses(404)
+def trace_row(delivery_id: UUID, row_number: int) -> RowTrace:
+    """What became of a delivery's row and which indicators it feeds; nothing of the person."""
+    source_id = caller().subject_id if caller().role is Role.SOURCE else None
+    return tracing.trace_row(
+        delivery_id=delivery_id, row_number=row_number, source_id=source_id
+    )
+
+
+@blueprint.route("/deliveries/<uuid:delivery_id>/rows/<int:row_number>/reveal", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.RevealRow)
+@blueprint.response(200, schemas.RevealedRow)
+@blueprint.refuses(404)
+def reveal_row(body: dict[str, str], delivery_id: UUID, row_number: int) -> RevealedRow:
+    """The same with the masked person and the points, for a reason that the citizen will read."""
+    return tracing.reveal_row(
+        keys=key_provider(), delivery_id=delivery_id, row_number=row_number,
+        actor=Actor(Role.OPERATOR, caller().subject_id), **body,
     )
 
 

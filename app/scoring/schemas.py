@@ -8,6 +8,7 @@ from marshmallow import fields, validate
 
 from app.scoring.explanations import ALL_LINES, LINES_MAX
 from app.scoring.wording import describe_rule, plain
+from app.trail.operations import REASON_MAX_CHARS, REASON_MIN_CHARS
 from app.web.openapi import ApiSchema
 
 
@@ -199,6 +200,51 @@ class ScoreOutlook(ApiSchema):
     )
     changes = fields.List(fields.Nested(UpcomingChange), required=True)
     ways = fields.List(fields.Nested(Way), required=True)
+
+
+class FedIndicator(ApiSchema):
+    """An indicator that a record feeds by the rules of today; from `ends_on` on no longer."""
+
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    ends_on = fields.Date(required=True, allow_none=True)
+    counts_today = fields.Boolean(required=True)
+
+
+class RowTrace(ApiSchema):
+    """What became of a row: `kept` with its record, or `refused` with the reason."""
+
+    delivery_id = fields.UUID(required=True)
+    row_number = fields.Integer(required=True)
+    outcome = fields.String(required=True, validate=validate.OneOf(["kept", "refused"]))
+    reason = fields.String(required=True, allow_none=True)
+    record_type = fields.String(required=True)
+    record_number = fields.String(
+        required=True, allow_none=True, attribute="kept.record_number"
+    )
+    version = fields.Integer(required=True, allow_none=True, attribute="kept.version")
+    is_void = fields.Boolean(required=True, allow_none=True, attribute="kept.is_void")
+    event_on = fields.Date(required=True, allow_none=True, attribute="kept.event_on")
+    replaced_on = fields.Date(required=True, allow_none=True, attribute="kept.replaced_on")
+    received_at = fields.AwareDateTime(required=True)
+    fed = fields.List(fields.Nested(FedIndicator), required=True)
+
+
+class RevealRow(ApiSchema):
+    """Why the person behind a row is looked at."""
+
+    reason = fields.String(
+        required=True, validate=validate.Length(REASON_MIN_CHARS, REASON_MAX_CHARS)
+    )
+
+
+class RevealedRow(ApiSchema):
+    """The row with its person, masked, and the points that it granted."""
+
+    trace = fields.Nested(RowTrace, required=True)
+    name = fields.String(required=True, allow_none=True, attribute="person.name")
+    id_number = fields.String(required=True, allow_none=True, attribute="person.id_number")
+    granted_points = fields.Integer(required=True)
 
 
 class NewRecomputation(ApiSchema):

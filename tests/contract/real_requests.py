@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from app.kernel.ids import new_id
 from app.members import operations
 from app.members.operations import NewCredential
 from app.records.operations import register_source
+from app.records.operations import DeliveryRequest
+from app.records.reading import Encoding
+from app.scoring.operations import take_delivery
 from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
@@ -284,6 +289,25 @@ def _unbind(world: World, sandbox: SandboxControl) -> Real:
     return Real(body={"citizen_id": citizen_id, "reason": REASON})
 
 
+def _reveal_row(world: World, _: SandboxControl) -> Real:
+    """A row about a member, in a delivery of its own."""
+    person, delivery_id = world.ours.person, new_id()
+    row = [f"ZY-{delivery_id}", "1", "有效", person.id_number, "2026-05-02", "2", "河道清洁"]
+    request = DeliveryRequest(
+        delivery_id=delivery_id, record_type=HOURS, delivered_on=date(2026, 6, 12),
+        encoding=Encoding.UTF_8, file_name="file.csv",
+        source_id=world.ours.callers[Role.SOURCE].subject_id,
+    )
+    with world.app.app_context():
+        take_delivery(
+            keys=world.app.extensions["card_keys"], request=request,
+            file=io.BytesIO(csv_file(HOURS, row)),
+        )
+    return Real(
+        body={"reason": REASON}, path={"delivery_id": str(delivery_id), "row_number": "2"}
+    )
+
+
 def _recomputation(world: World, _: SandboxControl) -> Real:
     """One that is known: its id changes nothing any more."""
     with world.app.app_context():
@@ -344,6 +368,10 @@ MAKERS: dict[tuple[str, str], Maker] = {
         path=_recomputation(world, sandbox).body or {}
     ),
     ("POST", "/deliveries/<uuid:delivery_id>/cancellation"): _of_waiting_delivery,
+    ("GET", "/deliveries/<uuid:delivery_id>/rows/<int:row_number>"): lambda world, _: Real(
+        path={"delivery_id": str(world.ours.delivery_id), "row_number": "2"}
+    ),
+    ("POST", "/deliveries/<uuid:delivery_id>/rows/<int:row_number>/reveal"): _reveal_row,
     ("POST", "/register-imports"): _of_body(_register),
     ("POST", "/reopened-days"): _of_body(
         lambda _: {"delivered_on": "2026-06-01", "reason": "补报漏报文件"}

@@ -1,0 +1,138 @@
+"""From a delivery's row to what it fed: for the source without the person, for operators with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import ClassVar
+from uuid import UUID
+
+from app.kernel.database import transaction, transaction_required
+from app.kernel.errors import NotFound
+from app.kernel.keys import KeyProvider
+from app.members.queries import MaskedProfile, find_masked_profile
+from app.records.operations import open_report
+from app.records.origins import KeptVersion, find_kept_version
+from app.records.queries import current_day, list_refusals
+from app.scoring.models import RecordGrant
+from app.scoring.queries import scheme_in_force
+from app.scoring.scheme import Indicator
+from app.trail.operations import Actor, record_access, require_reason
+
+
+class RowNotKept(NotFound):
+    """Nothing is kept of this row: it was blank, brought nothing new, or was about a stranger."""
+
+    code: ClassVar[str] = "row_not_kept"
+    title: ClassVar[str] = "Nothing is kept of this row"
+    advice: ClassVar[str] = "该行没有保留内容：空行、重复行或非持卡人的行不予保存。"
+
+
+@dataclass(frozen=True)
+class FedIndicator:
+    """An indicator that a record feeds by the rules of today."""
+
+    code: str
+    name: str
+    ends_on: date | None
+    counts_today: bool
+
+
+@dataclass(frozen=True)
+class RowTrace:
+    """What became of a row: `kept` is the version it brought, else `reason` says what was wrong."""
+
+    delivery_id: UUID
+    row_number: int
+    record_type: str
+    received_at: datetime
+    reason: str | None
+    kept: KeptVersion | None
+    fed: tuple[FedIndicator, ...]
+
+    @property
+    def outcome(self) -> str:
+        """In one word."""
+        return "refused" if self.kept is None else "kept"
+
+
+@dataclass(frozen=True)
+class RevealedRow:
+    """A row with its person, masked, and the points that it granted."""
+
+    trace: RowTrace
+    person: MaskedProfile | None
+    granted_points: int
+
+
+def trace_row(*, delivery_id: UUID, row_number: int, source_id: UUID | None) -> RowTrace:
+    """What became of a row, for its source or, without `source_id`, for an operator.
+
+    Refuses `delivery_not_found` and `row_not_kept`.
+    """
+    report = open_report(delivery_id=delivery_id, source_id=source_id)
+    kept = find_kept_version(delivery_id=delivery_id, row_number=row_number)
+    reason = None if kept else _refusal(delivery_id, row_number)
+    return RowTrace(
+        delivery_id=delivery_id,
+        row_number=row_number,
+        record_type=report.record_type,
+        received_at=kept.received_at if kept else report.created_at,
+        reason=reason,
+        kept=kept,
+        fed=_fed(kept) if kept else (),
+    )
+
+
+def reveal_row(
+    *, keys: KeyProvider, delivery_id: UUID, row_number: int, actor: Actor, reason: str
+) -> RevealedRow:
+    """A row with the masked person behind it, for a reason that the citizen will read.
+
+    The line in the trail is written first, in the same transaction.
+    """
+    reason = require_reason(reason)
+    with transaction():
+        trace = trace_row(delivery_id=delivery_id, row_number=row_number, source_id=None)
+        if trace.kept is None:
+            return RevealedRow(trace, None, 0)
+        record_access(
+            citizen_id=trace.kept.citizen_id, actor=actor, action="record_traced",
+            fields=[trace.record_type], reason=reason,
+        )
+        person = find_masked_profile(keys=keys, citizen_id=trace.kept.citizen_id)
+        return RevealedRow(trace, person, _granted_points(trace.kept))
+
+
+def _refusal(delivery_id: UUID, row_number: int) -> str:
+    for refused in list_refusals(delivery_id=delivery_id, after_row=row_number - 1, limit=1):
+        if refused.row_number == row_number:
+            return refused.reason
+    raise RowNotKept
+
+
+def _fed(kept: KeptVersion) -> tuple[FedIndicator, ...]:
+    today = current_day()
+    scheme = scheme_in_force(on=today)
+    if scheme is None or kept.event_on is None:
+        return ()
+    in_force = kept.replaced_on is None or kept.replaced_on > today
+    return tuple(
+        _fed_indicator(one, kept.event_on, today, in_force=in_force)
+        for one in scheme.indicator_of(kept.record_type, kept.item)
+    )
+
+
+def _fed_indicator(
+    one: Indicator, event_on: date, today: date, *, in_force: bool
+) -> FedIndicator:
+    ends_on = None if one.validity_days is None else event_on + timedelta(days=one.validity_days)
+    counts = in_force and event_on <= today and (ends_on is None or today < ends_on)
+    return FedIndicator(one.code, one.name, ends_on, counts)
+
+
+def _granted_points(kept: KeptVersion) -> int:
+    grant = transaction_required().get(
+        RecordGrant, (kept.citizen_id, kept.record_type, kept.record_number, kept.version)
+    )
+    return 0 if grant is None else grant.granted_points
