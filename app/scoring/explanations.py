@@ -29,9 +29,10 @@ ALL_LINES = 1_000_000
 class ScoreLine:
     """One record beside one indicator.
 
-    `value` is exact and before rounding and caps; `over_cap` is what of it the indicator's cap
-    takes, in the order of the lines.  `not_counted` says why it is nothing: `older` (only the
-    latest counts), `best_of`, `once`, `same_month`; from `ends_on` on the record counts no longer.
+    `value` is exact, after what the cap of its period took (`over_period_cap`) and before
+    rounding; `over_cap` is what of it the indicator's cap takes, in the order of the lines.
+    `not_counted` says why it is nothing: `older` (only the latest counts), `best_of`, `once`,
+    `same_month`; from `ends_on` on the record counts no longer.
     """
 
     record_type: str
@@ -42,6 +43,7 @@ class ScoreLine:
     item: str | None
     quantity: Decimal
     value: Decimal
+    over_period_cap: Decimal
     over_cap: Decimal
     not_counted: str | None
     wording: str
@@ -130,17 +132,18 @@ _EXPLAIN = text("""
          FROM score_totals(CAST(:as_of AS date), :scheme, :version) t
          WHERE t.citizen_id = :citizen) AS score,
         (SELECT jsonb_object_agg(i.indicator, jsonb_build_array(
-             i.exact::text, i.rounded, i.points, c.line_count))
+             i.exact::text, i.rounded, i.points, coalesce(c.line_count, 0)))
          FROM score_indicators(CAST(:as_of AS date), :scheme, :version) i
-         JOIN (SELECT l.indicator, count(*) AS line_count FROM lines l GROUP BY l.indicator) c
-             ON c.indicator = i.indicator
+         LEFT JOIN (SELECT l.indicator, count(*) AS line_count FROM lines l
+                    GROUP BY l.indicator) c ON c.indicator = i.indicator
          WHERE i.citizen_id = :citizen) AS indicators,
         (SELECT count(*) FROM lines) AS line_count,
         (SELECT jsonb_agg(jsonb_build_object(
              'indicator', l.indicator, 'record_type', l.record_type,
              'record_number', l.record_number, 'version', l.version, 'event_on', l.event_on,
              'ends_on', l.ends_on, 'item', l.item, 'quantity', l.quantity::text,
-             'value', l.value::text, 'reached', l.reached::text, 'not_counted', l.not_counted)
+             'value', l.value::text, 'over_period_cap', l.over_period_cap::text,
+             'reached', l.reached::text, 'not_counted', l.not_counted)
              ORDER BY l.place)
          FROM lines l WHERE l.place > :after_line AND l.place <= :after_line + :limit) AS lines
 """)
@@ -231,7 +234,7 @@ def _line(rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin) -> Scor
     record_type = load_catalogue().record_types[row["record_type"]]
     quantity, value = Decimal(row["quantity"]), Decimal(row["value"])
     reached = Decimal(row["reached"])
-    counted = min(reached, Decimal(rule.cap)) - min(reached - value, Decimal(rule.cap))
+    counted = _within(rule.cap, reached) - _within(rule.cap, reached - value)
     event_on = date.fromisoformat(row["event_on"])
     return ScoreLine(
         record_type=row["record_type"],
@@ -242,6 +245,7 @@ def _line(rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin) -> Scor
         item=row["item"],
         quantity=quantity,
         value=value,
+        over_period_cap=Decimal(row["over_period_cap"]),
         over_cap=value - counted,
         not_counted=row["not_counted"],
         wording=describe_line(
@@ -252,3 +256,8 @@ def _line(rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin) -> Scor
         legal_basis=record_type.legal_basis,
         origin=origin,
     )
+
+
+def _within(cap: int, amount: Decimal) -> Decimal:
+    """Caps hold both ways."""
+    return max(Decimal(-cap), min(Decimal(cap), amount))

@@ -26,13 +26,14 @@ _WITH_MEMORY = text("SELECT set_config('work_mem', :size, true)")
 _STORE = """
     INSERT INTO scores AS s (citizen_id, total, tier, dimensions, scheme_code, scheme_version,
                              as_of_on, changes_on)
-    SELECT c.citizen_id, coalesce(t.total, 0), coalesce(t.tier, CAST(:least_tier AS text)),
+    SELECT coalesce(c.citizen_id, t.citizen_id), coalesce(t.total, 0),
+           coalesce(t.tier, CAST(:least_tier AS text)),
            coalesce(t.dimensions, '{}'), :scheme, :version, CAST(:as_of AS date), k.changes_on
     FROM (%(whose)s) c
-    LEFT JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
+    FULL JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
                WHERE %(where)s) t ON t.citizen_id = c.citizen_id
     LEFT JOIN (SELECT * FROM score_changes(CAST(:as_of AS date), :scheme, :version)
-               WHERE %(where)s) k ON k.citizen_id = c.citizen_id
+               WHERE %(where)s) k ON k.citizen_id = coalesce(c.citizen_id, t.citizen_id)
     ON CONFLICT (citizen_id) DO UPDATE
     SET total = excluded.total, tier = excluded.tier, dimensions = excluded.dimensions,
         scheme_code = excluded.scheme_code, scheme_version = excluded.scheme_version,
@@ -45,12 +46,9 @@ _STORE_SOME = text(_STORE % {
     "whose": "SELECT unnest(CAST(:citizens AS uuid[])) AS citizen_id",
     "where": "citizen_id = ANY(CAST(:citizens AS uuid[]))",
 })  # fmt: skip
-# Whoever has records, and whoever had some.
+# Whoever has a result, and whoever had one.
 _STORE_SLICE = text(_STORE % {
     "whose": """
-        SELECT citizen_id FROM score_changes(CAST(:as_of AS date), :scheme, :version)
-        WHERE citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-        UNION
         SELECT citizen_id FROM scores
         WHERE citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
     """,

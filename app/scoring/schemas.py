@@ -103,9 +103,10 @@ class LineOrigin(ApiSchema):
 class ScoreLine(ApiSchema):
     """One record beside one indicator, in numbers and in words.
 
-    The exact values of an indicator's lines add up to its exact value.  `over_cap` is what of the
-    value the indicator's cap takes.  `not_counted` is `older`, `best_of`, `once` or `same_month`
-    for a line that is worth nothing; from `ends_on` on the record no longer counts.
+    The values of an indicator's lines add up to its exact value.  `over_cap` is what of the value
+    the indicator's cap takes, `over_period_cap` what its month's or year's cap took before.
+    `not_counted` is `older`, `best_of`, `once` or `same_month` for a line that is worth nothing;
+    from `ends_on` on the record no longer counts.
     """
 
     record_type = fields.String(required=True)
@@ -117,6 +118,7 @@ class ScoreLine(ApiSchema):
     item = fields.String(required=True, allow_none=True)
     quantity = Exact(required=True)
     value = Exact(required=True)
+    over_period_cap = Exact(required=True)
     over_cap = Exact(required=True)
     not_counted = fields.String(required=True, allow_none=True)
     wording = fields.String(required=True)
