@@ -12,6 +12,10 @@ from app.trail.operations import REASON_MAX_CHARS, REASON_MIN_CHARS
 from app.web.openapi import ApiSchema
 
 
+# Of a thing that need not be there: always told, then null.
+_MAYBE: dict[str, Any] = {"required": True, "allow_none": True, "dump_default": None}
+
+
 class Hexadecimal(fields.String):
     """Bytes as hexadecimal text."""
 
@@ -221,13 +225,11 @@ class RowTrace(ApiSchema):
     outcome = fields.String(required=True, validate=validate.OneOf(["kept", "refused"]))
     reason = fields.String(required=True, allow_none=True)
     record_type = fields.String(required=True)
-    record_number = fields.String(
-        required=True, allow_none=True, attribute="kept.record_number"
-    )
-    version = fields.Integer(required=True, allow_none=True, attribute="kept.version")
-    is_void = fields.Boolean(required=True, allow_none=True, attribute="kept.is_void")
-    event_on = fields.Date(required=True, allow_none=True, attribute="kept.event_on")
-    replaced_on = fields.Date(required=True, allow_none=True, attribute="kept.replaced_on")
+    record_number = fields.String(attribute="kept.record_number", **_MAYBE)
+    version = fields.Integer(attribute="kept.version", **_MAYBE)
+    is_void = fields.Boolean(attribute="kept.is_void", **_MAYBE)
+    event_on = fields.Date(attribute="kept.event_on", **_MAYBE)
+    replaced_on = fields.Date(attribute="kept.replaced_on", **_MAYBE)
     received_at = fields.AwareDateTime(required=True)
     fed = fields.List(fields.Nested(FedIndicator), required=True)
 
@@ -244,8 +246,8 @@ class RevealedRow(ApiSchema):
     """The row with its person, masked, and the points that it granted."""
 
     trace = fields.Nested(RowTrace, required=True)
-    name = fields.String(required=True, allow_none=True, attribute="person.name")
-    id_number = fields.String(required=True, allow_none=True, attribute="person.id_number")
+    name = fields.String(attribute="person.name", **_MAYBE)
+    id_number = fields.String(attribute="person.id_number", **_MAYBE)
     granted_points = fields.Integer(required=True)
 
 

@@ -19,6 +19,8 @@ from app.scoring.queries import scheme_in_force
 from app.scoring.scheme import Indicator
 from app.trail.operations import Actor, record_access, require_reason
 
+ROW_NUMBER_MAX = 2**31
+
 
 class RowNotKept(NotFound):
     """Nothing is kept of this row: it was blank, brought nothing new, or was about a stranger."""
@@ -71,6 +73,8 @@ def trace_row(*, delivery_id: UUID, row_number: int, source_id: UUID | None) -> 
     Refuses `delivery_not_found` and `row_not_kept`.
     """
     report = open_report(delivery_id=delivery_id, source_id=source_id)
+    if row_number > ROW_NUMBER_MAX:
+        raise RowNotKept
     kept = find_kept_version(delivery_id=delivery_id, row_number=row_number)
     reason = None if kept else _refusal(delivery_id, row_number)
     return RowTrace(

@@ -15,8 +15,7 @@ from typing import Any
 from app.kernel.ids import new_id
 from app.members import operations
 from app.members.operations import NewCredential
-from app.records.operations import register_source
-from app.records.operations import DeliveryRequest
+from app.records.operations import DeliveryRequest, register_source
 from app.records.reading import Encoding
 from app.scoring.operations import take_delivery
 from app.scoring.recomputations import finish_running, start_recomputation
