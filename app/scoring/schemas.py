@@ -11,7 +11,6 @@ from app.scoring.wording import describe_rule, plain
 from app.trail.operations import REASON_MAX_CHARS, REASON_MIN_CHARS
 from app.web.openapi import ApiSchema
 
-
 # Of a thing that need not be there: always told, then null.
 _MAYBE: dict[str, Any] = {"required": True, "allow_none": True, "dump_default": None}
 
