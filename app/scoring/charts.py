@@ -38,6 +38,7 @@ _WORDS = {
     "gender": "性别", "district": "地区（身份证前六位）", "join_year": "加入年份",
     "female": "女", "male": "男", "unknown": "未知",
 }  # fmt: skip
+_LEGEND = '<p class="note">绿：升分；灰：不变；橙：降分。有隐藏数字的分组不画图。</p>'
 _CHANGES = ("gains", "same", "loses")
 _BAR_LEFT, _BAR_WIDTH, _BAR_HEIGHT = 170, 560, 11
 
@@ -79,7 +80,7 @@ def _sections(figures: dict[str, Any]) -> Iterable[str]:
         yield f"<h2>分数分布：{name}</h2>" + _bars(figures[side], side)
     yield "<h2>等级变动（行：调整前，列：调整后）</h2>" + _table(figures["moves"])
     for grouping, table in figures["changes"].items():
-        yield f"<h2>升分与降分：按{_word(grouping)}</h2>" + _shares(table) + _table(table)
+        yield f"<h2>升分与降分：按{_word(grouping)}</h2>" + _LEGEND + _shares(table) + _table(table)
 
 
 def _bars(bands: Sequence[dict[str, Any]], kind: str) -> str:

@@ -110,11 +110,13 @@ def _distribution(counts: Counter[Outcome], scheme: Scheme | None) -> list[dict[
     return [
         {"tier": joined_label(order, group), **band}
         for group in joined_groups([sizes[tier] for tier in order])
-        for band in _bands(counts, {order[at] for at in group})
+        for band in _bands(counts, {order[at] for at in group}, scheme.total_cap if scheme else 0)
     ]
 
 
-def _bands(counts: Counter[Outcome], tiers: set[str]) -> Sequence[dict[str, int]]:
+def _bands(
+    counts: Counter[Outcome], tiers: set[str], total_cap: int
+) -> Sequence[dict[str, int]]:
     bands: Counter[int] = Counter()
     for outcome, count in counts.items():
         if outcome.tier in tiers:
@@ -123,7 +125,7 @@ def _bands(counts: Counter[Outcome], tiers: set[str]) -> Sequence[dict[str, int]
     return [
         {
             "from_points": order[group[0]] * BAND_POINTS,
-            "to_points": order[group[-1]] * BAND_POINTS + BAND_POINTS - 1,
+            "to_points": min(order[group[-1]] * BAND_POINTS + BAND_POINTS - 1, total_cap),
             "count": sum(bands[order[at]] for at in group),
         }
         for group in joined_groups([bands[at] for at in order])
