@@ -37,7 +37,7 @@ class Settings:
     real_name_secret: str = field(repr=False)  # at least 32 bytes
     programme_code: str  # the city's programme, one per deployment
     scheme_notice_days: int  # from the public notice of new rules to the day they apply, at least
-    database_pool_size: int  # connections per process; threads of a worker plus two
+    database_pool_size: int  # of each of the two pools of a process; threads plus two
     trusted_proxy_count: int  # how many proxies in front may set X-Forwarded-For
     log_level: str
     metrics_token_secret: str | None = field(repr=False)  # bearer token for /metrics off loopback

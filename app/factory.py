@@ -15,7 +15,7 @@ from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.config import Settings
 from app.kernel import checks, jobs
-from app.kernel.database import NETWORK_TIMEOUTS, db
+from app.kernel.database import database_configuration, db
 from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
 from app.ledger import operations as ledger
@@ -217,14 +217,8 @@ def _helpful_things(settings: Settings) -> Mapping[str, Callable[[], bool]]:
 
 
 def _configure_database(app: Flask, settings: Settings) -> None:
-    url = settings.database_url
-    driver_url = "postgresql+psycopg://" + url.split("://", 1)[1]
-    app.config["SQLALCHEMY_DATABASE_URI"] = driver_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "pool_size": settings.database_pool_size,
-        "max_overflow": 0,
-        "pool_timeout": 3,
-        "connect_args": {**NETWORK_TIMEOUTS, "application_name": "integrity-card"},
-    }
+    app.config.update(database_configuration(
+        url=settings.database_url, pool_size=settings.database_pool_size
+    ))
     db.init_app(app)
     Migrate(app, db, directory="migrations")

@@ -23,7 +23,7 @@ from app.benefits.operations import load_catalogue as load_benefits
 from app.config import Settings
 from app.factory import create_app
 from app.kernel.clock import city_date, now
-from app.kernel.database import db, transaction
+from app.kernel.database import close_connections, transaction
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.ledger import operations as ledger
@@ -103,7 +103,7 @@ def stage(directory: Path) -> Iterator[Ready]:
         with _floor() as (floor_pid, floor_port, floor_token):
             with app.app_context(), app.test_request_context():
                 ready = _fill(app, stack, floor_pid, floor_port, floor_token)
-                db.engine.dispose()
+                close_connections()
             yield ready
 
 

@@ -29,7 +29,8 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.factory import create_app
 from app.kernel import database
-from app.kernel.database import db
+from app.kernel.database import close_connections, db
+from app.kernel.hot import HotConnection
 from app.kernel.keys import new_key_document
 from app.web import limits
 from demo.servers import Database, Postgres, free_port, start_redis
@@ -213,7 +214,7 @@ def session_app(settings: Settings) -> Iterator[Flask]:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     yield app
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 def forget_limits(app: Flask) -> None:
@@ -249,11 +250,17 @@ def app(session_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
 
 
 def _savepoint_of(connection: Connection) -> Any:
+    driver: Any = connection.connection.driver_connection
+    # Sessions and hot calls share this connection; at a rollback the driver would forget all
+    # statements, the hot ones too, if it had prepared any.
+    driver.execute("DEALLOCATE ALL")
+    driver.prepare_threshold = None
+    shared = HotConnection(driver)
+
     @contextmanager
-    def hot() -> Iterator[Any]:
-        driver: Any = connection.connection.driver_connection
+    def hot() -> Iterator[HotConnection]:
         with driver.transaction():
-            yield driver
+            yield shared
 
     return hot
 
@@ -285,7 +292,7 @@ def job_app(
     )
     yield app
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 def truncate_all(made: Database) -> None:

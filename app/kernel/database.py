@@ -12,28 +12,27 @@ After django-subatomic.  This module alone imports flask_sqlalchemy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
-from psycopg.rows import dict_row
 from sqlalchemy import (
     BigInteger,
-    Connection,
     Date,
     DateTime,
-    Engine,
     LargeBinary,
     MetaData,
+    PoolProxiedConnection,
     Text,
     Uuid,
-    event,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, registry
+
+from app.kernel.hot import HotConnection
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s__%(column_0_N_name)s",
@@ -52,6 +51,8 @@ NETWORK_TIMEOUTS: Final[dict[str, int]] = {
     "keepalives_interval": 2,
     "keepalives_count": 2,
 }
+
+HOT: Final = "hot"  # the pool of hot calls
 
 
 class Base(DeclarativeBase):
@@ -133,39 +134,60 @@ def durable() -> None:
 class HotConnections(Protocol):
     """Where `hot_call` gets its connection from: the pool, or the connection of a test."""
 
-    def __call__(self) -> Any:
-        """A context manager that yields a psycopg connection."""
+    def __call__(self) -> AbstractContextManager[HotConnection]:
+        """A context manager that yields a connection without a transaction of ours."""
+
+
+def database_configuration(*, url: str, pool_size: int) -> dict[str, Any]:
+    """Flask-SQLAlchemy's configuration: one pool for sessions, one for hot calls.
+
+    They are two because the driver forgets all prepared statements of a connection at a rollback.
+    Each holds up to `pool_size` connections, and opens only as many as threads ask at once.
+    """
+    driver_url = "postgresql+psycopg://" + url.split("://", 1)[1]
+    options = {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": 3,
+        "connect_args": {**NETWORK_TIMEOUTS, "application_name": "integrity-card"},
+    }
+    hot = {"url": driver_url, **options, "pool_use_lifo": True, "pool_reset_on_return": None}
+    return {
+        "SQLALCHEMY_DATABASE_URI": driver_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": options,
+        "SQLALCHEMY_BINDS": {HOT: hot},
+    }
+
+
+def close_connections() -> None:
+    """Close the idle connections of the running application."""
+    for engine in db.engines.values():
+        engine.dispose()
+
+
+def _hot_connection_of(pooled: PoolProxiedConnection) -> HotConnection:
+    known: HotConnection | None = pooled.info.get(HotConnection)
+    if known is None:
+        driver = cast("psycopg.Connection[Any]", pooled.driver_connection)
+        known = pooled.info[HotConnection] = HotConnection(driver)
+    return known
 
 
 @contextmanager
-def _pooled_connection() -> Iterator[psycopg.Connection[Any]]:
-    """A pooled connection in autocommit: one statement is one transaction and one round trip."""
-    pooled = db.engine.raw_connection()
+def _pooled_connection() -> Iterator[HotConnection]:
+    pooled = db.engines[HOT].raw_connection()
     try:
-        connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
-        if not connection.autocommit:
-            connection.autocommit = True
+        hot = _hot_connection_of(pooled)
         try:
-            yield connection
+            yield hot
         except psycopg.OperationalError:
-            if connection.closed:
-                # The server went away: the idle connections of the pool went with it.
+            if hot.closed:
+                # The server went away, and the idle connections went with it.
                 pooled.invalidate()
-                db.engine.dispose()
+                close_connections()
             raise
     finally:
         pooled.close()
-
-
-@event.listens_for(Engine, "begin")
-def _end_autocommit(connection: Connection) -> None:
-    """Hot calls leave their connections in autocommit; a transaction takes it back.
-
-    Setting it twice per hot call would cost more than the call's own sending.
-    """
-    driver = connection.connection.driver_connection
-    if isinstance(driver, psycopg.Connection) and driver.autocommit:
-        driver.autocommit = False
 
 
 hot_connections: HotConnections = _pooled_connection
@@ -174,10 +196,9 @@ hot_connections: HotConnections = _pooled_connection
 def hot_call(statement: str, parameters: Mapping[str, object]) -> dict[str, Any] | None:
     """Run one statement as its own transaction; the first row as a dict, or None.
 
-    `statement` is SQL with psycopg's named parameters (`%(name)s`), always the same text, so that
-    it is prepared.  Errors are psycopg's.
+    `statement` is SQL with named parameters (`%(name)s`), always the same text, so that it is
+    prepared.  Errors are psycopg's.
     """
     durable()
-    with hot_connections() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(statement, parameters, prepare=True)
-        return cast("dict[str, Any] | None", cursor.fetchone())
+    with hot_connections() as connection:
+        return connection.call(statement, parameters)

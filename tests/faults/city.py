@@ -18,7 +18,7 @@ from flask import Flask
 
 from app.config import Settings
 from app.factory import create_app
-from app.kernel.database import db
+from app.kernel.database import close_connections, db
 from app.kernel.ids import new_id
 from app.ledger.queries import verify as verify_ledger
 from app.members import operations as members
@@ -99,7 +99,7 @@ def application(environment: Mapping[str, str], *, redis_url: str) -> Iterator[F
     finally:
         with app.app_context():
             db.session.remove()
-            db.engine.dispose()
+            close_connections()
 
 
 def found_city(
@@ -177,7 +177,7 @@ def redeem_body(clerk: Clerk, code: str, redemption_id: UUID | None = None) -> b
 def findings(app: Flask) -> list[str]:
     """What the ledger's and the redemptions' own proofs find wrong."""
     with app.app_context():
-        db.engine.dispose()  # the server may have been another one when these were opened
+        close_connections()  # the server may have been another one when these were opened
         return [str(one) for one in (*verify_ledger(), *verify_redemptions())]
 
 

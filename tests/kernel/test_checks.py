@@ -11,7 +11,7 @@ from flask import Flask
 from app.config import Settings
 from app.factory import create_app, verify
 from app.kernel import checks
-from app.kernel.database import db
+from app.kernel.database import close_connections, db
 from demo.servers import Database
 from tests.conftest import truncate_all
 
@@ -23,7 +23,7 @@ def job_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
     with app.app_context():
         yield app
         db.session.remove()
-        db.engine.dispose()
+        close_connections()
     truncate_all(test_database)
 
 

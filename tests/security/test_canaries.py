@@ -21,7 +21,7 @@ import redis
 from app.config import Settings
 from app.factory import create_app
 from app.kernel import jobs
-from app.kernel.database import db
+from app.kernel.database import close_connections
 from app.kernel.ids import new_id
 from app.web import limits
 from app.web.auth import Role
@@ -153,7 +153,7 @@ def relayed(settings: Settings, made: Database) -> int:
     worker = create_app(dataclasses.replace(settings, database_url=made.url("card_job")))
     with worker.app_context():
         number = jobs.relay()
-        db.engine.dispose()
+        close_connections()
     return number
 
 

@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 
 from app.config import Settings
 from app.factory import create_app
-from app.kernel.database import db
+from app.kernel.database import close_connections
 from app.web.auth import public
 from app.web.openapi import ApiSchema, Blueprint
 from app.web.requests import PAGE_MAX_ROWS
@@ -59,7 +59,7 @@ def probe_app(settings: Settings) -> Iterator[Flask]:
     app.register_blueprint(probe_routes())
     yield app
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 @pytest.fixture

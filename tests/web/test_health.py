@@ -11,7 +11,7 @@ from flask import Flask
 
 from app.config import Settings
 from app.factory import create_app
-from app.kernel.database import db
+from app.kernel.database import close_connections
 from demo.servers import free_port
 
 
@@ -37,7 +37,7 @@ def test_ready(settings: Settings) -> None:
     app = with_settings(settings)
     assert app.test_client().get("/readyz").json == {"status": "ready", "missing": []}
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 def test_degraded_without_redis(settings: Settings) -> None:
@@ -45,7 +45,7 @@ def test_degraded_without_redis(settings: Settings) -> None:
     answer = app.test_client().get("/readyz")
     assert (answer.status_code, answer.json) == (200, {"status": "degraded", "missing": ["redis"]})
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 def test_not_ready_without_postgresql(settings: Settings) -> None:
@@ -72,7 +72,7 @@ def test_not_ready_on_an_older_schema_after_three_answers(
         admin.execute("UPDATE alembic_version SET version_num = substr(version_num, 5)")
     assert statuses(3) == [503, 503, 200]
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 def test_ready_on_a_newer_schema(settings: Settings, admin: psycopg.Connection[Any]) -> None:
@@ -83,4 +83,4 @@ def test_ready_on_a_newer_schema(settings: Settings, admin: psycopg.Connection[A
     finally:
         admin.execute("UPDATE alembic_version SET version_num = substr(version_num, 2)")
     with app.app_context():
-        db.engine.dispose()
+        close_connections()

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app.config import Settings
 from app.factory import create_app
-from app.kernel.database import db
+from app.kernel.database import close_connections
 from app.kernel.ids import new_id
 
 TOKEN = "metrics-test-token"
@@ -22,7 +22,7 @@ def watched(settings: Settings) -> Iterator[Flask]:
     app = create_app(dataclasses.replace(settings, metrics_token_secret=TOKEN))
     yield app
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from flask import Flask
 
 from app.config import Settings
 from app.factory import create_app
-from app.kernel.database import db, transaction
+from app.kernel.database import close_connections, transaction
 from app.kernel.errors import Unavailable
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
@@ -39,7 +39,7 @@ def worker_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
     app = create_app(replace(settings, database_url=test_database.url("card_job")))
     yield app
     with app.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 def message_for(app: Flask, sandbox: SandboxControl) -> tuple[Message, str]:
