@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -40,6 +41,12 @@ def on_starting(_server: Any) -> None:
     METRICS.mkdir(parents=True, exist_ok=True)
     for old in METRICS.glob("*.db"):
         old.unlink()
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Leave what was loaded alone: the collector would walk through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

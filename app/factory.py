@@ -40,7 +40,7 @@ from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
 from app.web.limits import configure_limits
-from app.web.openapi import configure_openapi
+from app.web.openapi import SynchronousFlask, configure_openapi
 from app.web.problems import register_problems
 from app.web.requests import configure_requests
 from app.web.signatures import SigningKeys, configure_signatures
@@ -58,7 +58,7 @@ HOLDS_COUNTED_MAX = 1_000
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the application from its settings (default: the environment)."""
     settings = settings or Settings.from_environ()
-    app = Flask(__name__, static_folder=None)
+    app = SynchronousFlask(__name__, static_folder=None)
     app.extensions["card_settings"] = settings
     keys = KeyRing.from_file(settings.keys_file)
     app.extensions["card_keys"] = keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 from uuid import UUID
 
-from flask import Response, current_app
+from flask import Response, current_app, jsonify
 
 from app.kernel.keys import KeyProvider
 from app.redemptions import annulments, operations, qr, queries, schemas, vouchers
@@ -37,10 +37,10 @@ def counter_at(shop_id: UUID) -> operations.Counter:
 @allow(Role.CITIZEN, session_checked_in_statement=True)
 @limits.local_per_caller("60/minute")
 @blueprint.response(200, schemas.PassCode)
-def mint_pass_code() -> dict[str, Any]:
+def mint_pass_code() -> Response:
     """A code that says who stands here: 60 seconds, one presentation."""
     minted = _minted()
-    return {**vars(minted), "refresh_after_seconds": PASS_CODE_REFRESH_SECONDS}
+    return jsonify(**vars(minted), refresh_after_seconds=PASS_CODE_REFRESH_SECONDS)
 
 
 @blueprint.route("/me/pass-code.png", methods=["GET"])
@@ -135,9 +135,10 @@ def give_back_voucher(voucher_id: UUID) -> queries.HeldVoucher:
 @blueprint.arguments(schemas.Preview)
 @blueprint.response(200, schemas.PreviewAnswer)
 @blueprint.refuses(404, 409)
-def preview(body: dict[str, Any]) -> dict[str, Any]:
+def preview(body: dict[str, Any]) -> Response:
     """What a clerk may know before redeeming; it burns a pass code."""
-    return operations.preview(keys=keys(), counter=counter_at(body.pop("shop_id")), **body)
+    counter = counter_at(body.pop("shop_id"))
+    return jsonify(operations.preview(keys=keys(), counter=counter, **body))
 
 
 @blueprint.route("/redemptions", methods=["POST"])

@@ -60,6 +60,10 @@ def place(trace: TracebackType | None) -> str:
     return found
 
 
+# What no line of ours says need not be looked up for each of them ("Optimization" in the manual).
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
 def logging_settings(level: str) -> dict[str, Any]:
     """The settings for `logging.config.dictConfig` and gunicorn's `logconfig_dict`."""
     quiet = ("procrastinate", "markdown_it", "httpx", "httpcore", "alembic", "sqlalchemy")

@@ -30,6 +30,14 @@ _BODIES = ("json", "form", "files")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class SynchronousFlask(Flask):
+    """No view is a coroutine, so that nobody need ask several times in each request."""
+
+    def ensure_sync(self, func: F) -> F:
+        """The view as it is."""
+        return func
+
+
 class StrictParser(FlaskParser):
     """Unknown fields are refused everywhere; bodies are read by the application's JSON provider."""
 

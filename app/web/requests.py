@@ -9,8 +9,9 @@ from typing import IO, Any, ParamSpec, TypeVar, cast
 from wsgiref.types import WSGIApplication
 
 import orjson
-from flask import Flask, Request, request
+from flask import Flask, Request, Response, request
 from flask.json.provider import JSONProvider
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.kernel.errors import Unreadable
@@ -94,6 +95,20 @@ def _containers(values: Iterable[Any]) -> list[Any]:
     return [value for value in values if isinstance(value, dict | list)]
 
 
+class NoSessions(SessionInterface):
+    """Who calls is said by a token; there is no session to open, keep or send."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin | None:  # noqa: ARG002
+        """An empty one for all."""
+        return _NO_SESSION
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Nothing to save."""
+
+
+_NO_SESSION = NullSession()
+
+
 def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
     """Put the edge around the application, and give every body a limit.
 
@@ -103,6 +118,7 @@ def configure_requests(app: Flask, *, trusted_proxy_count: int) -> None:
     app.debug = False  # whatever FLASK_DEBUG says
     app.json = OrjsonProvider(app)
     app.request_class = FileRequest
+    app.session_interface = NoSessions()
     app.config["MAX_CONTENT_LENGTH"] = JSON_BODY_MAX_BYTES
     inner: WSGIApplication = app.wsgi_app
     if trusted_proxy_count:

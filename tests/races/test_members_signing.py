@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from app.factory import create_app
-from app.kernel.database import db
+from app.kernel.database import close_connections
 from app.kernel.ids import new_id
 from app.members.operations import prune_nonces
 from app.members.signing import TOLERANCE
@@ -62,7 +62,7 @@ def test_another_process_without_redis_remembers_too(
     assert again.get_json()["code"] == "signature_replayed"
     assert request_of_a_source.send(committing_app.test_client()).status_code == 401
     with alone.app_context():
-        db.engine.dispose()
+        close_connections()
 
 
 def test_pruning_forgets_what_is_stale_anyhow(
