@@ -1,8 +1,10 @@
 """`python -m bench`: one JSON line per figure.
 
 Rates and CPU times of the hot paths beside the floors of the same run.  Cases are interleaved and
-repeated; a round in which one worker got nearly all the work is dropped; medians are quoted.  Rates
-move with the machine, ratios and CPU time per request much less.
+repeated; each begins with a load that is not counted, because a new connection to the database
+costs about 19 ms of CPU time before it has its plans and caches, and the steady state is what is
+measured.  A round in which one worker got nearly all the work is dropped; medians are quoted.
+Rates move with the machine, ratios and CPU time per request much less.
 """
 
 from __future__ import annotations
