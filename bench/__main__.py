@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from bench.hot_paths import measure_hot_paths
+from bench.imports import measure_imports
 from bench.pictures import measure_pictures
 from bench.stage import stage
 
@@ -24,6 +25,7 @@ def main() -> None:
         with stage(Path(directory)) as ready:
             figures = measure_hot_paths(ready)
         figures += measure_pictures()
+    figures += measure_imports()
     for figure in figures:
         print(json.dumps(figure, ensure_ascii=False), flush=True)
 

@@ -41,6 +41,7 @@ from demo.load import (
     load_deliveries,
     prepare_programme,
 )
+from demo.reshape import write_as_excel
 from demo.servers import Database, Postgres, free_port
 from demo.supervise import migrate, postgres_directory, process_environment
 
@@ -60,15 +61,22 @@ Folder = click.Path(exists=True, file_okay=False, path_type=Path)
     help="A day to compute results for; may be repeated.  Default: the days of the folder's "
     "expected.json, or those of the acceptance set.",
 )
-def write_results(folder: Path, out: Path, days: Sequence[datetime]) -> None:
+@click.option(
+    "--as", "form", type=click.Choice(["delivered", "excel"]), default="delivered",
+    show_default=True, help="The form in which CSV files are taken in; the results are the same.",
+)
+def write_results(folder: Path, out: Path, days: Sequence[datetime], form: str) -> None:
     """Load a folder of deliveries into a fresh database and write every report and score."""
     began = time.monotonic()
     try:
         listed = list_deliveries(folder)
         check_folder(folder, listed)
         as_of = sorted({day.date() for day in days}) or _days_of(folder)
-        with fresh_application() as app, app.app_context():
-            found = compute_results(app, folder=folder, listed=listed, as_of=as_of)
+        with fresh_application() as (app, _), app.app_context():
+            if form == "excel":
+                found = _results_from_excel(app, folder, listed, as_of)
+            else:
+                found = compute_results(app, folder=folder, listed=listed, as_of=as_of)
     except (BadFolderError, DomainError) as error:
         raise click.ClickException(str(error)) from error
     out.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -90,8 +98,17 @@ def compute_results(
     return collect_results(keys=keys, folder=folder, loaded=loaded, as_of=as_of)
 
 
+def _results_from_excel(
+    app: Flask, folder: Path, listed: Sequence[ListedDelivery], as_of: Sequence[date]
+) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="card-excel-") as name:
+        target = Path(name)
+        write_as_excel(folder=folder, listed=listed, target=target)
+        return compute_results(app, folder=target, listed=list_deliveries(target), as_of=as_of)
+
+
 @contextmanager
-def fresh_application() -> Iterator[Flask]:
+def fresh_application() -> Iterator[tuple[Flask, Database]]:
     """The application on a database of its own, which is gone at the end.
 
     It lies on the server of `DATABASE_URL` or on an embedded one.
@@ -104,7 +121,7 @@ def fresh_application() -> Iterator[Flask]:
             environment["DATABASE_URL"] = database.url("card_web")
             migrate(environment | {"DATABASE_MIGRATE_URL": database.url("card_migrate")})
             app = create_app(Settings.from_environ(environment))
-            yield app
+            yield app, database
             with app.app_context():
                 db.engine.dispose()
 
