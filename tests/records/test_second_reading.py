@@ -9,11 +9,12 @@ import pytest
 from flask import Flask
 
 from demo.load import check_folder, list_deliveries
+from demo.reshape import write_as_excel
 from demo.results import compute_results
 from demo.servers import Database
 from tests.conftest import Sized, truncate_all
 from tests.records.made_up_folders import AS_OF, Dice, make_folder, write_folder
-from tests.records.second_reading import judge_folder
+from tests.records.second_reading import File, judge_folder
 
 
 @pytest.mark.timeout(3600)
@@ -21,24 +22,27 @@ def test_random_folders(
     committing_app: Flask, test_database: Database, tmp_path: Path, sized: Sized
 ) -> None:
     for seed in range(118, 118 + sized(ci=2, full=100)):
-        truncate_all(test_database)
-        folder = tmp_path / str(seed)
+        dice = Dice(seed)
+        files = make_folder(dice)
+        folder, excel = tmp_path / f"{seed}", tmp_path / f"{seed}-excel"
         folder.mkdir()
-        with committing_app.app_context():
-            agree_on(committing_app, folder, seed)
+        write_folder(dice, folder, files)
+        listed = list_deliveries(folder)
+        check_folder(folder, listed)
+        excel.mkdir()
+        write_as_excel(folder=folder, listed=listed, target=excel)
+        for form in (folder, excel):
+            truncate_all(test_database)
+            with committing_app.app_context():
+                agree_on(committing_app, form, files)
 
 
-def agree_on(app: Flask, folder: Path, seed: int) -> None:
-    dice = Dice(seed)
-    files = make_folder(dice)
-    write_folder(dice, folder, files)
-    listed = list_deliveries(folder)
-    check_folder(folder, listed)
+def agree_on(app: Flask, folder: Path, files: list[File]) -> None:
     expected = judge_folder(files, AS_OF)
-    found = compute_results(app, folder=folder, listed=listed, as_of=AS_OF)
+    found = compute_results(app, folder=folder, listed=list_deliveries(folder), as_of=AS_OF)
     for report, wanted in zip(found["deliveries"], expected["deliveries"], strict=True):
-        assert row_by_row(report) == row_by_row(wanted), (seed, wanted["file"])
-    assert found["members"] == expected["members"], seed
+        assert row_by_row(report) == row_by_row(wanted), folder / wanted["file"]
+    assert found["members"] == expected["members"], folder
 
 
 def row_by_row(report: dict[str, Any]) -> dict[str, Any]:
