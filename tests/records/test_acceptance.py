@@ -82,6 +82,26 @@ def test_the_stored_scores_are_what_the_records_give(loaded: Loaded) -> None:
     assert sum(tier is not None for _, tier in tiers) == 85 + 26 + 8
 
 
+@pytest.mark.parametrize("day", ["2026-06-30", "2026-11-01", "2027-06-30"])
+def test_every_stored_score_is_the_sum_of_its_lines(loaded: Loaded, day: str) -> None:
+    """R11, for every member at once."""
+    refresh_scores(as_of=date.fromisoformat(day))
+    scheme = ("jinhua-xinyijin", "2026.1")
+    with psycopg.connect(loaded.url) as connection:
+        wrong = connection.execute("""
+            SELECT * FROM (SELECT citizen_id, indicator, sum(value) AS told
+                           FROM score_lines(%s, %s, %s) GROUP BY 1, 2) l
+            FULL JOIN score_indicators(%s, %s, %s) i USING (citizen_id, indicator)
+            WHERE l.told IS DISTINCT FROM i.exact
+        """, (day, *scheme) * 2).fetchall()
+        differs = connection.execute("""
+            SELECT * FROM scores s FULL JOIN score_totals(%s, %s, %s) t USING (citizen_id)
+            WHERE coalesce(s.total, -1) <> coalesce(t.total, 0)
+                OR s.tier IS DISTINCT FROM t.tier
+        """, (day, *scheme)).fetchall()
+    assert (wrong, differs) == ([], [])
+
+
 def test_the_lines_of_every_score_add_up(loaded: Loaded) -> None:
     on = date(2026, 11, 1)
     scheme = scheme_in_force(on=on)
