@@ -16,6 +16,7 @@ from pathlib import Path
 from bench.hot_paths import measure_hot_paths
 from bench.imports import measure_imports
 from bench.pictures import measure_pictures
+from bench.scoring import measure_scoring
 from bench.stage import stage
 
 
@@ -24,6 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="card-bench-") as directory:
         with stage(Path(directory)) as ready:
             figures = measure_hot_paths(ready)
+            figures += measure_scoring(ready)
         figures += measure_pictures()
     figures += measure_imports()
     for figure in figures:

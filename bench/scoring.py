@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import statistics
+import time
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import psycopg
+
+from app.config import Settings
+from app.factory import create_app
+from app.kernel.database import db, transaction
+from app.records.queries import current_day
+from app.scoring.explanations import LINES_MAX, explain_score
+from app.scoring.operations import refresh_scores
+from app.scoring.queries import scheme_in_force
+from app.scoring.refreshing import store_scores
+from bench.stage import Ready
+
+MEMBERS = int(os.environ.get("CARD_BENCH_MEMBERS", "50000"))
+CHANGED = 10_000
+EXPLAINED = 300
+ROUNDS = 3
+# The numbers of the same rows, added up by citizen and by nothing else.
+_BARE_SUM = """
+    SELECT count(*) FROM (SELECT citizen_id, sum((measures ->> 'hours')::numeric)
+                          FROM records GROUP BY citizen_id OFFSET 0) s
+"""
 
 # Of every member an evaluation, five services, a donation and three other records; the days are
 # spread over two years, so that a part of them is past its validity.
@@ -35,6 +60,75 @@ _RECORDS = """
                  (9, 'civility', '文明家庭/四星'), (10, 'honours', '县级'))
              AS k (at, record_type, item)
 """
+
+
+def measure_scoring(ready: Ready) -> list[dict[str, Any]]:
+    """Seconds of a full and of a partial recompute, beside a bare sum; p99 of an explanation."""
+    database = ready.stack.database
+    url = database.url("card_job")
+    app = create_app(Settings.from_environ({**ready.stack.environment, "DATABASE_URL": url}))
+    with psycopg.connect(database.admin_url, autocommit=True) as admin, app.app_context():
+        fill_population(admin, members=MEMBERS)
+        figures = [*_recompute(admin), *_some(admin), _explanations(admin)]
+        db.engine.dispose()
+    return figures
+
+
+def _recompute(admin: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    bare, full = [], []
+    for _ in range(ROUNDS):
+        admin.execute("TRUNCATE scores")
+        bare.append(_seconds(lambda: admin.execute(_BARE_SUM)))
+        full.append(_seconds(refresh_scores))
+    ratio = statistics.median(full) / statistics.median(bare)
+    return [{
+        "name": f"full recompute of {MEMBERS} members ÷ bare sum of the same rows",
+        "value": round(statistics.median(full), 2), "unit": "s", "ratio": round(ratio, 2),
+        "limit": 3,
+    }]
+
+
+def _some(admin: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    citizens = _citizens(admin, CHANGED)
+    scheme, as_of = scheme_in_force(on=current_day()), current_day()
+    assert scheme is not None
+
+    def store() -> None:
+        with transaction():
+            store_scores(scheme=scheme, as_of=as_of, citizen_ids=citizens)
+
+    admin.execute("UPDATE scores SET total = total + 1")
+    return [{
+        "name": f"recompute of {len(citizens)} changed members", "ratio": None,
+        "value": round(_seconds(store), 2), "unit": "s", "limit": 1,
+    }]
+
+
+def _explanations(admin: psycopg.Connection[Any]) -> dict[str, Any]:
+    scheme, as_of = scheme_in_force(on=current_day()), current_day()
+    assert scheme is not None
+    taken = [
+        _seconds(lambda one=one: explain_score(  # type: ignore[misc]
+            scheme=scheme, as_of=as_of, citizen_id=one, limit=LINES_MAX
+        ))
+        for one in _citizens(admin, EXPLAINED)
+    ]
+    p99 = statistics.quantiles(taken, n=100)[-1] * 1000
+    return {
+        "name": "explanation of a score, p99", "value": round(p99, 1), "unit": "ms",
+        "ratio": None, "limit": None,
+    }
+
+
+def _citizens(admin: psycopg.Connection[Any], count: int) -> list[UUID]:
+    rows = admin.execute("SELECT citizen_id FROM scores ORDER BY citizen_id LIMIT %s", (count,))
+    return [row[0] for row in rows.fetchall()]
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
 
 
 def fill_population(admin: psycopg.Connection[Any], *, members: int) -> None:
