@@ -23,13 +23,15 @@ from app.kernel.keys import KeyProvider
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
 from app.members import operations as members
+from app.records.catalogue import load_catalogue as load_shipped_catalogue
 from app.records.operations import DeliveryRequest, open_report, receive_file
 from app.records.queries import PROCESSED, DeliveryReport
 from app.records.reading import Encoding
 from app.records.uploads import Upload
 from app.records.working import work_off
 from app.scoring import operations as scoring
-from app.scoring.scheme import SchemeError
+from app.scoring.scheme import SchemeError, catalogue_code
+from app.scoring.scheme import lint_scheme as find_faults
 
 IMPORT_POLL_SECONDS = 0.5
 FILE_ENCODINGS = tuple(one for one in Encoding if one is not Encoding.JSON)
@@ -131,6 +133,26 @@ def publish_scheme(document: TextIO) -> None:
     except (SchemeError, DomainError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{scheme.code} {scheme.version} {scheme.content_hash.hex()}")
+
+
+@scheme_commands.command("lint")
+@click.argument("document", type=click.File(encoding="utf-8"))
+@click.option("--catalogue", "code", help="A catalogue that ships (default: the scheme's own).")
+def lint_scheme(document: TextIO, code: str | None) -> None:
+    """Tell everything that is wrong with a scheme file, line by line; exit 1 if anything is."""
+    text = document.read()
+    try:
+        catalogue = load_shipped_catalogue(code or catalogue_code(text))
+        faults = find_faults(text, catalogue=catalogue)
+    except SchemeError as error:  # not even TOML
+        faults = error.faults
+    except FileNotFoundError:
+        raise click.ClickException("no such catalogue ships") from None
+    for fault in faults:
+        click.echo(f"{document.name}:{fault.line}: {fault.place}: {fault.reason}")
+    if faults:
+        raise SystemExit(1)
+    click.echo(f"{document.name}: good")
 
 
 @scheme_commands.command("refresh-scores")

@@ -273,9 +273,15 @@ def insert_scheme(session: Session, scheme: Scheme) -> None:
                 "unit": one.unit.value if one.unit else None,
                 "cap": one.cap,
                 "validity_days": one.validity_days,
-                "record_type": one.record_type,
+                "record_type": one.record_type or None,
                 "measure": one.measure,
                 "value": one.value,
+                "period": one.period.value if one.period else None,
+                "period_cap": one.period_cap,
+                "decay": one.decay.value if one.decay else None,
+                "decay_days": [step.from_day for step in one.steps] or None,
+                "decay_shares": [step.share for step in one.steps] or None,
+                "until_record_ends": one.until_record_ends,
             }
             for one in scheme.indicators
         ],
@@ -287,7 +293,6 @@ def insert_scheme(session: Session, scheme: Scheme) -> None:
     ]
     if values:
         session.execute(insert(SchemeValue), values)
-    session.execute(
-        insert(SchemeTier),
-        [{**names, "tier": one.code, "least_total": one.least_total} for one in scheme.tiers],
-    )
+    tiers = [{**names, "tier": one.code, "least_total": one.least_total} for one in scheme.tiers]
+    if tiers:
+        session.execute(insert(SchemeTier), tiers)

@@ -194,6 +194,11 @@ def _scheme(scheme: Scheme) -> dict[str, Any]:
             | {
                 "value": None if one.value is None else plain(one.value),
                 "items": {item: plain(value) for item, value in one.items.items()},
+                "period_cap": None if one.period_cap is None else plain(one.period_cap),
+                "steps": [
+                    {"from_day": step.from_day, "share": plain(step.share)} for step in one.steps
+                ],
+                "record_type": one.record_type or None,
             }
             for one in scheme.indicators
         ],

@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from app.scoring.explanations import ALL_LINES, LINES_MAX
+from app.scoring.scheme import Decay, Period
 from app.scoring.wording import describe_rule, plain
 from app.trail.operations import REASON_MAX_CHARS, REASON_MIN_CHARS
 from app.web.openapi import ApiSchema
@@ -293,6 +294,13 @@ class SchemeDimension(ApiSchema):
     cap = fields.Integer(required=True)
 
 
+class DecayStep(ApiSchema):
+    """From which day after the event on a record is worth which share."""
+
+    from_day = fields.Integer(required=True)
+    share = fields.String(required=True)
+
+
 class SchemeIndicator(ApiSchema):
     """An indicator's rule."""
 
@@ -305,7 +313,12 @@ class SchemeIndicator(ApiSchema):
     items = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     cap = fields.Integer(required=True)
     validity_days = fields.Integer(required=True, allow_none=True)
-    record_type = fields.String(required=True)
+    record_type = fields.String(required=True, allow_none=True)
+    period = fields.Enum(Period, by_value=True, required=True, allow_none=True)
+    period_cap = fields.String(required=True, allow_none=True)
+    decay = fields.Enum(Decay, by_value=True, required=True, allow_none=True)
+    steps = fields.List(fields.Nested(DecayStep), required=True)
+    until_record_ends = fields.Boolean(required=True)
     illustrative = fields.List(fields.String(), required=True)
     open_to_all = fields.Boolean(required=True)
     open_items = fields.List(fields.String(), required=True)

@@ -1,143 +1,73 @@
-"""A scheme as data: read strictly from TOML; an error names the offending key."""
+"""A scheme as data: read strictly from TOML; every error is told, with its line and its key."""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
-from app.records.catalogue import Catalogue, RecordType
+from app.records.catalogue import Catalogue
+from app.scoring.checks import check_scheme
+from app.scoring.keys import SCHEME, Finding, read_keys
+from app.scoring.rules import (
+    Decay,
+    Dimension,
+    GrantRule,
+    Indicator,
+    Period,
+    PointsRules,
+    Rule,
+    Scheme,
+    Step,
+    Tier,
+    Unit,
+)
+from app.scoring.source_lines import SourceLines
+
+__all__ = [
+    "DIRECTORY",
+    "Decay",
+    "Dimension",
+    "GrantRule",
+    "Indicator",
+    "Period",
+    "PointsRules",
+    "Rule",
+    "Scheme",
+    "SchemeError",
+    "Step",
+    "Tier",
+    "Unit",
+    "catalogue_code",
+    "lint_scheme",
+    "parse_scheme",
+    "read_scheme_file",
+]
 
 DIRECTORY = Path(__file__).parent / "schemes"
-T = TypeVar("T")
-E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong in a scheme file; `place` names the key, entries by their code."""
+
+    line: int
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason} (line {self.line})"
 
 
 class SchemeError(ValueError):
-    """The scheme file does not make sense; the message names the offending key."""
+    """The scheme file does not make sense; every line of the message names a key."""
 
-
-class Rule(StrEnum):
-    """How the counted records of an indicator become its exact value."""
-
-    FACTOR = "factor"
-    PER_UNIT = "per_unit"
-    TABLE = "table"
-    BEST_OF = "best_of"
-    ONCE = "once"
-
-
-class Unit(StrEnum):
-    """What `per_unit` counts."""
-
-    RECORD = "record"
-    HOUR = "hour"
-    HUNDRED_YUAN = "hundred_yuan"
-    MONTH = "month"
-
-
-@dataclass(frozen=True)
-class Tier:
-    """A tier and the least total that reaches it."""
-
-    code: str
-    least_total: int
-    illustrative: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """A first-level dimension."""
-
-    code: str
-    name: str
-    cap: int
-    illustrative: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Indicator:
-    """A second-level indicator.
-
-    `items` are the items that feed it, each with its value; without items every record of the type
-    does, at `value`.  `measure` names the number of the record that counts; without it each record
-    counts one.  `validity_days` None: for ever.
-    """
-
-    code: str
-    dimension: str
-    name: str
-    rule: Rule
-    unit: Unit | None
-    value: Decimal | None
-    items: Mapping[str, Decimal]
-    measure: str | None
-    cap: int
-    validity_days: int | None
-    record_type: str
-    illustrative: tuple[str, ...]
-    open_to_all: bool = False
-    open_items: tuple[str, ...] = ()
-
-    def open_worths(self) -> list[tuple[str | None, Decimal]]:
-        """What everybody may do for it, item and value of one more; nothing where only some may."""
-        if self.value is not None:
-            return [(None, self.value)] if self.open_to_all else []
-        return [(item, self.items[item]) for item in self.open_items]
-
-
-@dataclass(frozen=True)
-class GrantRule:
-    """The points that one record of an indicator grants: per unit, or by item."""
-
-    indicator: str
-    unit: Unit
-    points: int | None
-    items: Mapping[str, int]
-    illustrative: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PointsRules:
-    """How points are granted: a cap per citizen, indicator and event date; the life of a lot."""
-
-    daily_cap_points: int
-    lot_days: int
-    grants: tuple[GrantRule, ...]
-    illustrative: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """All published rules of one version."""
-
-    code: str
-    version: str
-    title: str
-    effective_on: date
-    total_cap: int
-    legal_basis: str
-    tiers: tuple[Tier, ...]
-    dimensions: tuple[Dimension, ...]
-    indicators: tuple[Indicator, ...]
-    points: PointsRules
-    document: str
-    content_hash: bytes
-
-    def indicator_of(self, record_type: str, item: str | None) -> Sequence[Indicator]:
-        """The indicators that a record of this type and item feeds."""
-        return [
-            indicator
-            for indicator in self.indicators
-            if indicator.record_type == record_type
-            and (not indicator.items or item in indicator.items)
-        ]
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)
 
 
 def read_scheme_file(name: str) -> str:
@@ -146,217 +76,102 @@ def read_scheme_file(name: str) -> str:
 
 
 def parse_scheme(document: str, *, catalogue: Catalogue) -> Scheme:
-    """Read a scheme and check it against the catalogue; SchemeError names the offending key."""
+    """Read a scheme and check it against the catalogue; SchemeError tells everything wrong."""
+    root = _load(document)
+    findings: list[Finding] = []
+    read = read_keys(SCHEME, root, (), findings)
+    check_scheme(read, catalogue, findings)
+    if findings:
+        raise SchemeError(_faults(document, root, findings))
+    return _scheme(read, document)
+
+
+def lint_scheme(document: str, *, catalogue: Catalogue) -> tuple[Fault, ...]:
+    """Everything that is wrong with a scheme, in the order of its lines; nothing: it is good."""
     try:
-        root = _Table(tomllib.loads(document), "scheme")
+        parse_scheme(document, catalogue=catalogue)
+    except SchemeError as error:
+        return error.faults
+    return ()
+
+
+def catalogue_code(document: str) -> str:
+    """The catalogue that a scheme file asks for; the first city's where it asks for none."""
+    return str(_load(document).get("catalogue", "jinhua"))
+
+
+def _load(document: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
-        raise SchemeError(f"scheme: {error}") from error
-    made = Scheme(
-        code=root.text("code"),
-        version=root.text("version"),
-        title=root.text("title"),
-        effective_on=root.take("effective_on", date),
-        total_cap=root.whole("total_cap"),
-        legal_basis=root.text("legal_basis"),
-        tiers=tuple(_tier(entry) for entry in root.tables("tier")),
-        dimensions=tuple(_dimension(entry) for entry in root.tables("dimension")),
-        indicators=tuple(_indicator(entry) for entry in root.tables("indicator")),
-        points=_points(root.table("points")),
+        lines = [word.rstrip(",)") for word in str(error).split() if word.rstrip(",)").isdigit()]
+        line = int(lines[0]) if lines else document.count("\n") + 1
+        raise SchemeError([Fault(line, "scheme", str(error))]) from error
+
+
+def _faults(document: str, root: dict[str, Any], findings: list[Finding]) -> list[Fault]:
+    lines = SourceLines(document)
+    faults = [
+        Fault(lines.line_of(one.path), _place(root, one.path), one.reason) for one in findings
+    ]
+    return sorted(faults, key=lambda fault: fault.line)
+
+
+def _place(root: dict[str, Any], path: tuple[str | int, ...]) -> str:
+    """`scheme.indicator 301.measure`; an entry without a code goes by its number."""
+    place, at = "scheme", cast("Any", root)
+    for part in path:
+        at = at[part] if isinstance(part, int) or part in at else {}
+        if not isinstance(part, int):
+            place += f".{part}"
+        elif isinstance(at, dict) and isinstance(at.get("code", at.get("indicator")), str):
+            place += f" {at.get('code', at.get('indicator'))}"
+        else:
+            place += f"[{part}]"
+    return place
+
+
+def _scheme(read: dict[str, Any], document: str) -> Scheme:
+    points = read["points"]
+    return Scheme(
+        code=read["code"],
+        version=read["version"],
+        title=read["title"],
+        effective_on=read["effective_on"],
+        total_cap=read["total_cap"],
+        legal_basis=read["legal_basis"],
+        tiers=tuple(Tier(**_marked(one)) for one in read.get("tier", ())),
+        dimensions=tuple(Dimension(**_marked(one)) for one in read["dimension"]),
+        indicators=tuple(_indicator(one) for one in read["indicator"]),
+        points=PointsRules(
+            daily_cap_points=points["daily_cap_points"],
+            lot_days=points["lot_days"],
+            grants=tuple(_grant(one) for one in points.get("grant", ())),
+            illustrative=tuple(points.get("illustrative", ())),
+        ),
         document=document,
         content_hash=hashlib.sha256(document.encode()).digest(),
     )
-    root.finish()
-    _check(made, catalogue)
-    return made
 
 
-class _Table:
-    """A TOML table that is read key by key; what is left over at the end is an error."""
-
-    def __init__(self, entries: Mapping[str, Any], place: str) -> None:
-        self._left = dict(entries)
-        self.place = place
-
-    def take(self, key: str, kind: type[T]) -> T:
-        found = self._left.pop(key, None)
-        if not isinstance(found, kind) or isinstance(found, bool):
-            raise SchemeError(f"{self.place}.{key}: {kind.__name__} expected")
-        return found
-
-    def text(self, key: str) -> str:
-        found = self.take(key, str)
-        if not found:
-            raise SchemeError(f"{self.place}.{key}: empty")
-        return found
-
-    def whole(self, key: str) -> int:
-        found = self.take(key, int)
-        if found < 0:
-            raise SchemeError(f"{self.place}.{key}: must not be negative")
-        return found
-
-    def optional_text(self, key: str) -> str | None:
-        return self.text(key) if key in self._left else None
-
-    def optional_whole(self, key: str) -> int | None:
-        return self.whole(key) if key in self._left else None
-
-    def decimal(self, key: str) -> Decimal | None:
-        return _decimal(self.text(key), f"{self.place}.{key}") if key in self._left else None
-
-    def choice(self, key: str, kind: type[E]) -> E:
-        text = self.text(key)
-        if text not in list(kind):
-            raise SchemeError(f"{self.place}.{key}: one of {', '.join(kind)} expected")
-        return kind(text)
-
-    def mapping(self, key: str) -> Mapping[str, Any]:
-        return self.take(key, dict) if key in self._left else {}
-
-    def flag(self, key: str) -> bool:
-        found = self._left.pop(key, False)
-        if not isinstance(found, bool):
-            raise SchemeError(f"{self.place}.{key}: true or false expected")
-        return found
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        return tuple(self.take(key, list)) if key in self._left else ()
-
-    def illustrative(self) -> tuple[str, ...]:
-        return tuple(self.take("illustrative", list)) if "illustrative" in self._left else ()
-
-    def table(self, key: str) -> _Table:
-        return _Table(self.take(key, dict), f"{self.place}.{key}")
-
-    def tables(self, key: str) -> list[_Table]:
-        return [
-            _Table(entry, f"{self.place}.{key}[{at}]")
-            for at, entry in enumerate(self.take(key, list))
-        ]
-
-    def finish(self) -> None:
-        if self._left:
-            raise SchemeError(f"{self.place}.{min(self._left)}: unknown key")
+def _marked(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {"illustrative": tuple(entry.get("illustrative", ()))}
 
 
-def _decimal(text: object, place: str) -> Decimal:
-    """Values are written as text, so that no binary fraction comes near them."""
-    try:
-        return Decimal(text) if isinstance(text, str) else Decimal("NaN")
-    except InvalidOperation:
-        raise SchemeError(f"{place}: a decimal number in quotes expected") from None
+def _indicator(entry: dict[str, Any]) -> Indicator:
+    nothing: dict[str, Any] = {
+        "value": None, "measure": None, "validity_days": None, "record_type": "", "items": {},
+    }  # fmt: skip
+    return Indicator(**(nothing | _marked(entry) | {
+        "rule": Rule(entry["rule"]),
+        "unit": Unit(entry["unit"]) if "unit" in entry else None,
+        "period": Period(entry["period"]) if "period" in entry else None,
+        "decay": Decay(entry["decay"]) if "decay" in entry else None,
+        "steps": tuple(Step(**one) for one in entry.get("steps", ())),
+        "open_items": tuple(entry.get("open_items", ())),
+    }))  # fmt: skip
 
 
-def _tier(entry: _Table) -> Tier:
-    made = Tier(entry.text("code"), entry.whole("least_total"), entry.illustrative())
-    entry.finish()
-    return made
-
-
-def _dimension(entry: _Table) -> Dimension:
-    made = Dimension(
-        entry.text("code"), entry.text("name"), entry.whole("cap"), entry.illustrative()
-    )
-    entry.finish()
-    return made
-
-
-def _indicator(entry: _Table) -> Indicator:
-    rule = entry.choice("rule", Rule)
-    items = entry.mapping("items")
-    made = Indicator(
-        code=entry.text("code"),
-        dimension=entry.text("dimension"),
-        name=entry.text("name"),
-        rule=rule,
-        unit=entry.choice("unit", Unit) if rule is Rule.PER_UNIT else None,
-        value=entry.decimal("value"),
-        items={
-            item: _decimal(value, f"{entry.place}.items.{item}") for item, value in items.items()
-        },
-        measure=entry.optional_text("measure"),
-        cap=entry.whole("cap"),
-        validity_days=entry.optional_whole("validity_days"),
-        record_type=entry.text("record_type"),
-        illustrative=entry.illustrative(),
-        open_to_all=entry.flag("open_to_all"),
-        open_items=entry.texts("open_items"),
-    )
-    entry.finish()
-    return made
-
-
-def _points(entry: _Table) -> PointsRules:
-    made = PointsRules(
-        daily_cap_points=entry.whole("daily_cap_points"),
-        lot_days=entry.whole("lot_days"),
-        grants=tuple(_grant(grant) for grant in entry.tables("grant")),
-        illustrative=entry.illustrative(),
-    )
-    entry.finish()
-    return made
-
-
-def _grant(entry: _Table) -> GrantRule:
-    made = GrantRule(
-        indicator=entry.text("indicator"),
-        unit=entry.choice("unit", Unit),
-        points=entry.optional_whole("points"),
-        items=entry.mapping("items"),
-        illustrative=entry.illustrative(),
-    )
-    entry.finish()
-    for item, points in made.items.items():
-        if not isinstance(points, int) or points < 0:
-            raise SchemeError(f"{entry.place}.items.{item}: whole points expected")
-    if (made.points is None) != bool(made.items):
-        raise SchemeError(f"{entry.place}.points: either points or items")
-    return made
-
-
-def _check(made: Scheme, catalogue: Catalogue) -> None:
-    for key, codes in (
-        ("tier", [tier.code for tier in made.tiers]),
-        ("dimension", [dimension.code for dimension in made.dimensions]),
-        ("indicator", [indicator.code for indicator in made.indicators]),
-        ("points.grant", [grant.indicator for grant in made.points.grants]),
-    ):
-        if len(set(codes)) != len(codes):
-            raise SchemeError(f"scheme.{key}.code: a code stands twice")
-    dimensions = {dimension.code for dimension in made.dimensions}
-    for indicator in made.indicators:
-        place = f"scheme.indicator {indicator.code}"
-        if indicator.dimension not in dimensions:
-            raise SchemeError(f"{place}.dimension: there is no {indicator.dimension}")
-        record_type = catalogue.record_types.get(indicator.record_type)
-        if record_type is None:
-            raise SchemeError(f"{place}.record_type: not in the catalogue")
-        _check_feed(indicator, record_type, place)
-    known = {indicator.code for indicator in made.indicators}
-    for grant in made.points.grants:
-        if grant.indicator not in known:
-            raise SchemeError(f"scheme.points.grant.indicator: there is no {grant.indicator}")
-        if grant.unit is Unit.MONTH:
-            raise SchemeError("scheme.points.grant.unit: a record grants no points per month")
-
-
-def _check_feed(indicator: Indicator, record_type: RecordType, place: str) -> None:
-    unknown = sorted(set(indicator.items) - record_type.items)
-    if unknown:
-        raise SchemeError(f"{place}.items.{unknown[0]}: not in the catalogue")
-    if (indicator.value is None) != bool(indicator.items):
-        raise SchemeError(f"{place}.value: either value or items")
-    values = [*indicator.items.values(), indicator.value or Decimal(0)]
-    if any(not value.is_finite() or value < 0 for value in values):
-        raise SchemeError(f"{place}.value: a decimal number in quotes, not negative, expected")
-    measured = indicator.rule is Rule.FACTOR or indicator.unit in {Unit.HOUR, Unit.HUNDRED_YUAN}
-    if measured != (indicator.measure is not None):
-        raise SchemeError(f"{place}.measure: needed with factor, hour and hundred_yuan only")
-    if indicator.measure is not None and indicator.measure not in record_type.measures:
-        raise SchemeError(f"{place}.measure: the catalogue has no {indicator.measure}")
-    if not set(indicator.open_items) <= set(indicator.items):
-        raise SchemeError(f"{place}.open_items: only items that feed it")
-    if indicator.open_to_all and indicator.items:
-        raise SchemeError(f"{place}.open_to_all: of items, open_items says which")
-    if indicator.rule is Rule.TABLE and not indicator.items:
-        raise SchemeError(f"{place}.items: a table needs them")
+def _grant(entry: dict[str, Any]) -> GrantRule:
+    nothing: dict[str, Any] = {"points": None, "items": {}}
+    return GrantRule(**(nothing | _marked(entry) | {"unit": Unit(entry["unit"])}))

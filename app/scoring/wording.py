@@ -52,6 +52,8 @@ def describe_unit(rule: Indicator) -> str:
 
 def describe_rule(rule: Indicator) -> str:
     """A published rule in one line: `每 1 小时 0.5 分；最多 80 分；自发生之日起 365 天内计分`."""
+    if rule.rule is Rule.BASE and rule.value is not None:
+        return f"起始 {plain(rule.value)} 分"
     worths = (
         f"{describe_unit(rule)} {plain(rule.value)} 分" if rule.value is not None
         else "、".join(f"{_short(item)} {plain(worth)} 分" for item, worth in rule.items.items())
