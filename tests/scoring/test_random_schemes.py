@@ -13,11 +13,12 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.records.catalogue import load_catalogue, parse_catalogue, read_catalogue_file
-from app.scoring.operations import _insert_scheme
+from app.scoring.operations import insert_scheme
 from app.scoring.scheme import parse_scheme
 from tests.conftest import Sized
 from tests.scoring import scheme_oracle
@@ -156,17 +157,21 @@ def keep(version: str, document: str, everybody: list[list[Fact]]) -> list[UUID]
     with transaction() as session:
         on = date(2000, 1, 1) + timedelta(days=int(version))
         full = f'version = "{version}"\neffective_on = {on}\n{document}'
-        _insert_scheme(session, parse_scheme(full, catalogue=CATALOGUE))
+        insert_scheme(session, parse_scheme(full, catalogue=CATALOGUE))
         for citizen, some in zip(citizens, everybody, strict=True):
             session.execute(
                 text("INSERT INTO citizens (citizen_id, joined_on) VALUES (:id, '2020-01-01')"),
                 {"id": citizen},
             )
-            for fact in some:
-                session.execute(KEEP_RECORD, vars(fact) | {
-                    "citizen": citizen, "measures": json.dumps(fact.measures), "id": new_id(),
-                })  # fmt: skip
+            keep_facts(session, citizen, some)
     return citizens
+
+
+def keep_facts(session: Session, citizen: UUID, some: list[Fact]) -> None:
+    for fact in some:
+        session.execute(KEEP_RECORD, vars(fact) | {
+            "citizen": citizen, "measures": json.dumps(fact.measures), "id": new_id(),
+        })  # fmt: skip
 
 
 KEEP_RECORD = text("""
