@@ -146,7 +146,7 @@ def migrate(made: Database, keys_file: Path, revision: str = "head") -> None:
     """Bring a database to a revision with the command that operators use."""
     verb = "upgrade" if revision == "head" or not revision.startswith("-") else "downgrade"
     subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "db", verb, revision],
+        [sys.executable, "-m", "flask", "--app", "wsgi", "db", verb, "--", revision],
         check=True,
         cwd=ROOT,
         env={**os.environ, **environment(made, keys_file)},
