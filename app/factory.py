@@ -25,8 +25,8 @@ from app.members import operations as members
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
+from app.records import returning, uploads
 from app.records import routes as records_routes
-from app.records import uploads
 from app.records.queries import settled_day
 from app.records.working import work_off
 from app.redemptions import pruning, vouchers
@@ -137,6 +137,12 @@ def take_deliveries() -> None:
     )
     for _ in work_off(worker=worker):
         pass  # each chunk is committed by itself
+
+
+@jobs.periodic("prune_returned", cron="51 * * * *")
+def prune_returned() -> None:
+    """Forget refused rows that were not mended in time."""
+    returning.prune_returned()
 
 
 @jobs.periodic("prune_uploads", cron="43 * * * *")

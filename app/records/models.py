@@ -128,6 +128,33 @@ class DeliveryRefusal(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class DeliveryReturn(Base):
+    """The key of a delivery's refused rows, and the header they stood under."""
+
+    __tablename__ = "delivery_returns"
+    __table_args__ = (Index(None, "created_at"),)
+
+    delivery_id: Mapped[UUID] = mapped_column(
+        ForeignKey("deliveries.delivery_id"), primary_key=True
+    )
+    wrapped_key: Mapped[bytes]
+    header_sealed: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ReturnedRow(Base):
+    """A refused row, sealed, until it is mended or forgotten."""
+
+    __tablename__ = "returned_rows"
+
+    delivery_id: Mapped[UUID] = mapped_column(
+        ForeignKey("delivery_returns.delivery_id", ondelete="CASCADE"), primary_key=True
+    )
+    row_number: Mapped[int] = mapped_column(primary_key=True)
+    cells_sealed: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class ReopenedDay(Base):
     """A day before the last one processed that an operator opened again for a while."""
 
@@ -188,6 +215,8 @@ TABLE_KINDS: dict[str, TableKind] = {
     "delivery_uploads": TableKind.LOCAL,
     "delivery_parts": TableKind.LOCAL,
     "delivery_refusals": TableKind.LOCAL,
+    "delivery_returns": TableKind.LOCAL,
+    "returned_rows": TableKind.LOCAL,
     "reopened_days": TableKind.LOCAL,
     "records": TableKind.CITIZEN,
     "record_holders": TableKind.LOOKUP,

@@ -34,6 +34,7 @@ from app.records.queries import (
     list_refusals,
 )
 from app.records.reading import Encoding, Fingerprint
+from app.records.returning import Returned, open_returned
 from app.records.uploads import Upload
 from app.records.working import Worker, ask_to_cancel, work_off
 from app.trail.operations import require_reason
@@ -252,6 +253,14 @@ def open_refusals(
     """A page of refused rows, for the same callers as `open_report`."""
     open_report(delivery_id=delivery_id, source_id=source_id)
     return list_refusals(delivery_id=delivery_id, after_row=after_row, limit=limit)
+
+
+def open_refused_rows(
+    *, keys: KeyProvider, delivery_id: UUID, source_id: UUID | None
+) -> Returned:
+    """The refused rows of a delivery with what stood there, for the source that sent it alone."""
+    open_report(delivery_id=delivery_id, source_id=source_id)
+    return open_returned(keys=keys, delivery_id=delivery_id)
 
 
 def clean_file_name(name: str) -> str:

@@ -41,6 +41,8 @@ XLSX_RATIO_MAX = 100
 XLSX_MEMBERS_MAX = 1_000
 XLSX_ROWS_MAX = 200_000
 COLUMNS_MAX = 100
+# Stand before the rows that were given back to be mended, and are no part of what is delivered.
+RETURN_COLUMNS = ("退回行号", "退回原因", "退回说明")
 ROW_MAX_CHARS = 1_000_000
 LOOK_EVERY_ROWS = 10_000
 CSV_MAX_BYTES = 512_000_000
@@ -108,6 +110,8 @@ class Layout:
     width: int
     pads_rows: bool  # Excel leaves out empty cells at the end of a row
     first_row: int  # the number of the first row below the header
+    header: tuple[str, ...] = ()  # the names as they stand there
+    cut: frozenset[int] = frozenset()  # columns that were put before the department's own
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,12 @@ def open_table(
     rows = rows_again()
     layout = _layout(rows, catalogue, record_type, pads_rows=encoding is Encoding.XLSX)
     below = max(0, count - layout.first_row + 1)
-    return Table(layout, enumerate(rows, start=layout.first_row), below)
+    own = (_without(row, layout.cut) for row in rows) if layout.cut else rows
+    return Table(layout, enumerate(own, start=layout.first_row), below)
+
+
+def _without(row: list[str], cut: frozenset[int]) -> list[str]:
+    return [cell for at, cell in enumerate(row) if at not in cut]
 
 
 def _reader(file: IO[bytes], encoding: Encoding) -> Callable[[], Iterator[list[str]]]:
@@ -173,7 +182,9 @@ def _require_width(row: list[str]) -> None:
 def _layout(
     rows: Iterator[list[str]], catalogue: Catalogue, record_type: RecordType, *, pads_rows: bool
 ) -> Layout:
-    header, number = _header(rows, record_type.id_column)
+    names, number = _header(rows, record_type.id_column)
+    cut = frozenset(at for at, name in enumerate(names) if name in RETURN_COLUMNS)
+    header = _without(names, cut)
     if any(word in name for name in header for word in catalogue.forbidden_header_words):
         raise FileRefusedError(FileReason.FORBIDDEN_FIELD)
     if set(header) - set(record_type.by_name) - {ROW_NUMBER_COLUMN}:
@@ -181,7 +192,9 @@ def _layout(
     if set(record_type.by_name) - set(header):
         raise FileRefusedError(FileReason.MISSING_COLUMN)
     positions = {name: at for at, name in enumerate(header) if name != ROW_NUMBER_COLUMN}
-    return Layout(record_type, positions, len(header), pads_rows, number + 1)
+    return Layout(
+        record_type, positions, len(header), pads_rows, number + 1, tuple(header), cut
+    )
 
 
 def _header(rows: Iterator[list[str]], id_column: str) -> tuple[list[str], int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from flask import current_app, url_for
+from flask import Response, current_app, url_for
 from werkzeug.datastructures import FileStorage
 
 from app.config import Settings
@@ -18,6 +18,7 @@ from app.members.operations import NewCredential
 from app.records import operations, schemas
 from app.records.catalogue import REGISTER, load_catalogue
 from app.records.queries import DeliveryReport
+from app.records.returning import Returned, returned_csv, returned_xlsx
 from app.records.scanning import Scanner
 from app.records.uploads import Upload, UploadLimits
 from app.web.auth import Role, allow, caller, public
@@ -25,6 +26,10 @@ from app.web.openapi import API_PREFIX, Blueprint
 from app.web.requests import takes_files
 
 FORM_MAX_BYTES = 100_000  # what a form holds beside its file
+
+CSV = "text/csv; charset=utf-8"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILE = {"type": "string", "format": "binary"}
 
 blueprint = Blueprint("records", __name__, url_prefix=API_PREFIX)
 
@@ -117,6 +122,30 @@ def list_refusals(page: dict[str, int], delivery_id: UUID) -> dict[str, Any]:
             delivery_id=delivery_id, source_id=_source_of_caller(), **page
         )
     }
+
+
+@blueprint.route("/deliveries/<uuid:delivery_id>/refusals.csv", methods=["GET"])
+@allow(Role.SOURCE)
+@blueprint.response(200, FILE, content_type=CSV)
+@blueprint.refuses(404)
+def download_refusals_csv(delivery_id: UUID) -> Response:
+    """The refused rows with number and reason, to be mended and sent again; kept for 30 days."""
+    return Response(returned_csv(_refused_rows(delivery_id)), content_type=CSV)
+
+
+@blueprint.route("/deliveries/<uuid:delivery_id>/refusals.xlsx", methods=["GET"])
+@allow(Role.SOURCE)
+@blueprint.response(200, FILE, content_type=XLSX)
+@blueprint.refuses(404)
+def download_refusals_xlsx(delivery_id: UUID) -> Response:
+    """The same as an Excel file."""
+    return Response(returned_xlsx(_refused_rows(delivery_id)), content_type=XLSX)
+
+
+def _refused_rows(delivery_id: UUID) -> Returned:
+    return operations.open_refused_rows(
+        keys=key_provider(), delivery_id=delivery_id, source_id=caller().subject_id
+    )
 
 
 @blueprint.route("/sources", methods=["POST"])

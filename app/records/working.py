@@ -37,6 +37,7 @@ from app.records.reading import (
     Table,
     open_table,
 )
+from app.records.returning import ROWS_MAX, keep_returned
 from app.records.taking import Points, RecordTaker, RegisterTaker, Taking, Tally
 from app.records.uploads import SealedFile, drop_upload
 from app.trail.operations import Actor
@@ -198,6 +199,12 @@ class _Work:
                 return False
             tally = self._taker(session, table).take(chunk)
             _keep_refusals(session, delivery.delivery_id, tally)
+            if delivery.source_id is not None and delivery.refused_count < ROWS_MAX:
+                keep_returned(
+                    session, keys=self._worker.keys, catalogue=self._catalogue,
+                    layout=table.layout, delivery_id=delivery.delivery_id, chunk=chunk,
+                    refusals=tally.refusals,
+                )
             _count(delivery, tally)
             if chunk:
                 delivery.taken_row = chunk[-1][0]

@@ -156,6 +156,13 @@ def _of_voucher(world: World, _: SandboxControl) -> Real:
     return Real(path={"voucher_id": str(voucher_id)})
 
 
+def _of_refused(world: World, _: SandboxControl) -> Real:
+    """A delivery of ours with a refused row."""
+    body = _rows(world)
+    sent(world.client, "/deliveries/rows", body, world.ours.callers[Role.SOURCE].headers)
+    return Real(path={"delivery_id": str(body["delivery_id"])})
+
+
 def _of_delivery(world: World, _: SandboxControl) -> Real:
     return Real(path={"delivery_id": str(world.ours.delivery_id)})
 
@@ -362,6 +369,8 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/deliveries/rows"): _of_body(_rows),
     ("GET", "/deliveries/<uuid:delivery_id>"): _of_delivery,
     ("GET", "/deliveries/<uuid:delivery_id>/refusals"): _of_delivery,
+    ("GET", "/deliveries/<uuid:delivery_id>/refusals.csv"): _of_refused,
+    ("GET", "/deliveries/<uuid:delivery_id>/refusals.xlsx"): _of_refused,
     ("POST", "/score-recomputations"): _recomputation,
     ("GET", "/score-recomputations/<uuid:recomputation_id>"): lambda world, sandbox: Real(
         path=_recomputation(world, sandbox).body or {}

@@ -208,6 +208,13 @@ CHECKS: dict[tuple[str, str], Check] = {
         "POST", "/deliveries/{delivery}/cancellation", (404, "delivery_not_found"),
         role=Role.SOURCE,
     ),
+    **{
+        ("GET", f"/deliveries/<uuid:delivery_id>/refusals.{kind}"): refused(
+            "GET", f"/deliveries/{{delivery}}/refusals.{kind}", (404, "delivery_not_found"),
+            role=Role.SOURCE,
+        )
+        for kind in ("csv", "xlsx")
+    },
     ("POST", "/deliveries"): deliveries_keep_their_ids,
     ("POST", "/deliveries/rows"): rows_keep_their_ids,
     ("POST", "/source/credentials/<uuid:credential_id>/end"): a_source_ends_its_own_credentials,

@@ -1,0 +1,242 @@
+"""Refused rows go back to who sent them: kept sealed for a while, to be mended and sent again.
+
+Kept are the cells of rows that were refused, never of a row that holds what may not be delivered,
+never of a dropped row, and nothing of a file that was refused whole.  See ADR 9.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+import openpyxl
+import orjson
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from app.kernel.crypto import new_wrapped_key, open_wrapped_key, seal, unseal_with
+from app.kernel.database import reading, transaction
+from app.kernel.errors import NotFound
+from app.kernel.keys import Key, KeyProvider, KeyPurpose
+from app.members.spelling import compact
+from app.records.catalogue import Catalogue
+from app.records.cells import NumberCell, trim
+from app.records.models import DeliveryRefusal, DeliveryReturn, ReturnedRow
+from app.records.reading import RETURN_COLUMNS, Layout
+from app.records.steps import Reason
+
+KEPT: Final = timedelta(days=30)
+ROWS_MAX = 50_000  # of one delivery; of those beyond only number and reason are known
+_STARTS_FORMULA = re.compile(r"[=+\-@＝＋－＠]")
+
+REASON_TEXTS: dict[Reason, str] = {
+    Reason.TOTAL_ROW: "合计行不是记录",
+    Reason.COLUMN_COUNT: "单元格数与表头不符",
+    Reason.FORMULA_CELL: "单元格是公式，请改为数值或文字",
+    Reason.MISSING_FIELD: "必填项为空",
+    Reason.BAD_ID_FORMAT: "身份证号格式不对，须为18位文本",
+    Reason.BAD_ID_CHECK_DIGIT: "身份证号校验码不对",
+    Reason.BAD_ID_BIRTH_DATE: "身份证号中的出生日期不存在",
+    Reason.FORBIDDEN_CONTENT: "含有不得报送的内容，本行内容未保存",
+    Reason.BAD_VERSION: "版本号须为1至9999的整数",
+    Reason.BAD_STATUS: "记录状态须为有效或作废",
+    Reason.NAME_MISMATCH: "姓名与登记不一致",
+    Reason.BAD_PHONE: "手机号格式不对",
+    Reason.BAD_DATE: "日期格式不对或日期不存在",
+    Reason.FUTURE_DATE: "日期晚于报送日期",
+    Reason.UNDERAGE: "事项发生时未满18周岁",
+    Reason.BAD_NUMBER: "数值格式不对",
+    Reason.UNKNOWN_HONOUR_LEVEL: "荣誉级别不在目录中",
+    Reason.UNKNOWN_DEED: "类别不在目录中",
+    Reason.UNKNOWN_CIVILITY_ITEM: "项目与等级不在目录中",
+    Reason.UNKNOWN_ITEM: "项目不在目录中",
+    Reason.BAD_CODE: "代码格式不对",
+    Reason.BAD_CERTIFICATE: "证号须为16位数字",
+    Reason.OUT_OF_RANGE: "数值超出范围",
+    Reason.CITIZEN_CHANGED: "该记录编号已属于另一人",
+    Reason.VERSION_CONFLICT: "同一版本已有不同内容",
+    Reason.INSUFFICIENT_POINTS: "积分余额不足",
+    Reason.MEMBER_EXISTS: "该人员已登记且信息不同",
+}
+
+
+class RefusedRowsGone(NotFound):
+    """The rows are no longer kept, or none was."""
+
+    code: ClassVar[str] = "refused_rows_gone"
+    title: ClassVar[str] = "The refused rows of this delivery are not kept (any more)"
+    advice: ClassVar[str] = "该报送没有可下载的退回数据，或已超过保存期限。"
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The refused rows of a delivery: number, reason, cells (none where nothing may be kept)."""
+
+    header: list[str]
+    rows: list[tuple[int, str, list[str]]]
+
+
+def keep_returned(
+    session: Session,
+    *,
+    keys: KeyProvider,
+    catalogue: Catalogue,
+    layout: Layout,
+    delivery_id: UUID,
+    chunk: Iterable[tuple[int, list[str]]],
+    refusals: Iterable[tuple[int, Reason]],
+) -> None:
+    """Keep the refused rows of a chunk, in the open transaction."""
+    refused = {number for number, _ in refusals}
+    words = re.compile("|".join(map(re.escape, catalogue.forbidden_content_words)))
+    kept = [
+        (number, cells) for number, cells in chunk
+        # Whatever else is wrong with it: a row is refused for its first reason.
+        if number in refused and not words.search(compact("\0".join(cells)).upper())
+    ]
+    if not kept:
+        return
+    key = _key_for(session, keys, delivery_id, layout)
+    session.execute(insert(ReturnedRow), [
+        {
+            "delivery_id": delivery_id,
+            "row_number": number,
+            "cells_sealed": seal(key, _packed(cells), context=_context(delivery_id, number)),
+        }
+        for number, cells in kept
+    ])
+
+
+def open_returned(*, keys: KeyProvider, delivery_id: UUID) -> Returned:
+    """The refused rows of a delivery while they are kept; RefusedRowsGone otherwise."""
+    with reading() as session:
+        found = session.scalar(
+            select(DeliveryReturn).where(
+                DeliveryReturn.delivery_id == delivery_id,
+                DeliveryReturn.created_at > func.now() - KEPT,
+            )
+        )
+        if found is None:
+            raise RefusedRowsGone
+        rows = session.execute(
+            select(DeliveryRefusal.row_number, DeliveryRefusal.reason, ReturnedRow.cells_sealed)
+            .outerjoin(
+                ReturnedRow,
+                (ReturnedRow.delivery_id == DeliveryRefusal.delivery_id)
+                & (ReturnedRow.row_number == DeliveryRefusal.row_number),
+            )
+            .where(DeliveryRefusal.delivery_id == delivery_id)
+            .order_by(DeliveryRefusal.row_number).limit(ROWS_MAX)
+        ).all()
+    key = open_wrapped_key(
+        keys, KeyPurpose.UPLOAD_WRAP, found.wrapped_key, context=_context(delivery_id)
+    )
+
+    def opened(sealed: bytes | None, number: int) -> list[str]:
+        if sealed is None:
+            return []
+        return _unpacked(unseal_with(key, sealed, context=_context(delivery_id, number)))
+
+    header = opened(found.header_sealed, 0)
+    return Returned(header, [
+        (row.row_number, row.reason, opened(row.cells_sealed, row.row_number)) for row in rows
+    ])
+
+
+def prune_returned() -> int:
+    """Delete what has been kept long enough, keys and all; how many deliveries."""
+    statement = delete(DeliveryReturn).where(DeliveryReturn.created_at <= func.now() - KEPT)
+    with transaction() as session:
+        gone = session.scalars(statement.returning(DeliveryReturn.delivery_id)).all()
+    return len(gone)
+
+
+def returned_csv(returned: Returned) -> bytes:
+    """The rows as CSV that no spreadsheet program finds a formula in, with a byte order mark."""
+    at = returned.header.index("身份证号") if "身份证号" in returned.header else -1
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([*RETURN_COLUMNS, *returned.header])
+    for number, reason, cells in returned.rows:
+        # An ID number that was a number has lost digits; as text it could pass for another one.
+        marked = [
+            f"'{cell}" if place == at and isinstance(cell, NumberCell) else defused(cell)
+            for place, cell in enumerate(cells)
+        ]
+        writer.writerow([number, reason, REASON_TEXTS[Reason(reason)], *marked])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def returned_xlsx(returned: Returned) -> bytes:
+    """The rows as Excel file: texts are text cells whatever they begin with."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("退回数据")
+    sheet.append([_text(sheet, name) for name in (*RETURN_COLUMNS, *returned.header)])
+    for number, reason, cells in returned.rows:
+        told = [reason, REASON_TEXTS[Reason(reason)]]
+        sheet.append([number, *(_text(sheet, cell) for cell in told), *_cells(sheet, cells)])
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def defused(cell: str) -> str:
+    """The text with an apostrophe before it if a program might calculate it."""
+    starts = cell[:1] in {"\t", "\r", "\n"} or _STARTS_FORMULA.match(trim(cell))
+    return f"'{cell}" if starts else cell
+
+
+def _cells(sheet: Any, cells: list[str]) -> Iterator[Any]:
+    for cell in cells:
+        number = _number(cell) if isinstance(cell, NumberCell) else None
+        yield _text(sheet, cell) if number is None else number
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell) if "." in cell else int(cell)
+    except ValueError:  # a time of day
+        return None
+
+
+def _text(sheet: Any, cell: str) -> Any:
+    made = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", cell))
+    made.data_type = "s"  # never a formula
+    made.quotePrefix = True  # nor after somebody has edited it
+    return made
+
+
+def _key_for(session: Session, keys: KeyProvider, delivery_id: UUID, layout: Layout) -> Key:
+    context = _context(delivery_id)
+    wrapped = session.scalar(
+        select(DeliveryReturn.wrapped_key).where(DeliveryReturn.delivery_id == delivery_id)
+    )
+    if wrapped is not None:
+        return open_wrapped_key(keys, KeyPurpose.UPLOAD_WRAP, wrapped, context=context)
+    key, wrapped = new_wrapped_key(keys, KeyPurpose.UPLOAD_WRAP, context=context)
+    header = seal(key, _packed(list(layout.header)), context=_context(delivery_id, 0))
+    session.execute(upsert(DeliveryReturn).values(
+        delivery_id=delivery_id, wrapped_key=wrapped, header_sealed=header
+    ))
+    return key
+
+
+def _packed(cells: list[str]) -> bytes:
+    return orjson.dumps([[isinstance(cell, NumberCell), f"{cell}"] for cell in cells])
+
+
+def _unpacked(packed: bytes) -> list[str]:
+    return [NumberCell(text) if is_number else text for is_number, text in orjson.loads(packed)]
+
+
+def _context(delivery_id: UUID, number: int = -1) -> bytes:
+    return f"delivery_returns:{delivery_id}:{number}".encode()

@@ -1,0 +1,198 @@
+"""Refused rows go back to who sent them, and to nobody else; formulas in them are text (S30)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import openpyxl
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from app.kernel.database import db, reading
+from app.kernel.ids import new_id
+from app.records.catalogue import load_catalogue
+from app.records.cells import is_formula
+from app.records.reading import RETURN_COLUMNS
+from app.records.returning import (
+    REASON_TEXTS,
+    Returned,
+    defused,
+    prune_returned,
+    returned_csv,
+    returned_xlsx,
+)
+from app.records.steps import Reason
+from tests.members.api import bearer, staff_tokens
+from tests.records.api import make_source, upload
+from tests.records.programme import HOURS, Programme, build_programme, csv_file, header, refusals
+
+DANGEROUS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1", "＝1+1", "-"]
+
+
+@dataclass
+class Sent:
+    client: FlaskClient
+    programme: Programme
+    source: dict[str, str]
+    other: dict[str, str]
+    operator: dict[str, str]
+
+    def send(self, content: bytes, **fields: Any) -> UUID:
+        delivery_id = new_id()
+        answer = upload(
+            self.client, self.source, content, delivery_id=delivery_id, record_type=HOURS, **fields
+        )
+        assert answer.status_code == 200, answer.get_json()
+        return delivery_id
+
+    def get(self, delivery_id: UUID, kind: str = "csv", **headers: Any) -> Any:
+        url = f"/api/v1/deliveries/{delivery_id}/refusals.{kind}"
+        return self.client.get(url, headers=headers.get("headers", self.source))
+
+
+@pytest.fixture
+def sent(app: Flask, client: FlaskClient) -> Sent:
+    programme = build_programme(app)
+    operator = bearer(staff_tokens(app, client)["access_token"])
+    source, other = (make_source(client, operator, HOURS) for _ in range(2))
+    return Sent(client, programme, source, other, operator)
+
+
+def parsed(content: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+def test_rows_go_back_and_come_again_mended(sent: Sent) -> None:
+    programme = sent.programme
+    content = csv_file(
+        HOURS, programme.hours("ZY-1", "2"), programme.hours("ZY-2", "x"),
+        programme.hours("ZY-3", "25", activity="A型血"), programme.hours("ZY-4", "25"),
+        programme.hours("ZY-5", "2", person="110101199003070015")[:4],
+    )  # fmt: skip
+    delivery_id = sent.send(content)
+    answer = sent.get(delivery_id)
+    assert (answer.status_code, answer.content_type) == (200, "text/csv; charset=utf-8")
+    names, *rows = parsed(answer.data)
+    assert names == [*RETURN_COLUMNS, *header(HOURS)]
+    told = [(row[0], row[1], len(row)) for row in rows]
+    assert told == [
+        ("3", "bad_number", 10), ("4", "forbidden_content", 3), ("5", "out_of_range", 10),
+        ("6", "column_count", 7),
+    ]  # fmt: skip
+    assert "A型血" not in answer.data.decode("utf-8-sig")
+    again = sent.send(answer.data)  # unmended: the same reasons, row by row
+    found = {row["row_number"]: row["reason"] for row in sent.client.get(
+        f"/api/v1/deliveries/{again}/refusals", headers=sent.source
+    ).get_json()["refusals"]}
+    assert found == {2: "bad_number", 4: "out_of_range", 5: "column_count"}  # 3 is blank
+    mended = answer.data.replace(b",x,", b",3,").replace(b",25,", b",4,")
+    report = sent.client.get(f"/api/v1/deliveries/{sent.send(mended)}", headers=sent.source)
+    assert report.get_json()["accepted_count"] == 2
+
+
+def test_excel_keeps_kinds_of_cells(sent: Sent) -> None:
+    book = openpyxl.Workbook()
+    person = sent.programme.people[0].id_number
+    sheet = book.worksheets[0]
+    for row in (
+        header(HOURS), ["Z-1", 1, "有效", 332525196410257728, "2026-05-02", 2, "a"],
+        ["Z-2", 1, "有效", person, "2026-05-02", 24.5, "=1+1"],
+        ["Z-3", 1, "有效", person, "2026-05-02", 24.5, "ok"],
+    ):
+        sheet.append(row)
+    made = io.BytesIO()
+    book.save(made)
+    delivery_id = sent.send(made.getvalue(), encoding="xlsx")
+    answer = sent.get(delivery_id, "xlsx")
+    reasons = {2: "bad_id_format", 3: "formula_cell", 4: "out_of_range"}
+    for again in (
+        sent.send(answer.data, encoding="xlsx"), sent.send(sent.get(delivery_id).data),
+    ):
+        # As CSV the formula has become a text; what is wrong beside it comes to light.
+        found = {row["row_number"]: row["reason"] for row in sent.client.get(
+            f"/api/v1/deliveries/{again}/refusals", headers=sent.source
+        ).get_json()["refusals"]}
+        assert found in (reasons, reasons | {3: "out_of_range"})
+        assert found[2] == "bad_id_format"
+
+
+def test_only_who_sent_them(sent: Sent) -> None:
+    delivery_id = sent.send(csv_file(HOURS, sent.programme.hours("ZY-1", "x")))
+    for kind in ("csv", "xlsx"):
+        assert sent.get(delivery_id, kind).status_code == 200
+        foreign, missing = sent.get(delivery_id, kind, headers=sent.other), sent.get(new_id(), kind)
+        assert (foreign.status_code, foreign.data) == (404, missing.data)
+        assert sent.get(delivery_id, kind, headers=sent.operator).status_code == 403
+        assert sent.get(delivery_id, kind, headers={}).status_code == 401
+
+
+def test_what_is_never_kept(sent: Sent) -> None:
+    programme = sent.programme
+    stranger = "330702198503120412"
+    dropped = sent.send(csv_file(HOURS, programme.hours("ZY-1", "x", person=stranger)))
+    whole = sent.send(csv_file(HOURS, programme.hours("ZY-2", "x")).replace(
+        "活动名称".encode(), "血型".encode()
+    ))
+    # Refused for another reason before its forbidden word was looked for.
+    early = sent.send(csv_file(HOURS, programme.hours("ZY-3", "2", person="", activity="血 型")))
+    for delivery_id in (dropped, whole, early):
+        answer = sent.get(delivery_id)
+        assert (answer.status_code, answer.get_json()["code"]) == (404, "refused_rows_gone")
+    with reading() as session:
+        assert session.execute(text("SELECT count(*) FROM returned_rows")).scalar_one() == 0
+
+
+def test_they_are_sealed_and_end(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    with committing_app.app_context():
+        programme = build_programme(committing_app)
+        report = programme.deliver(HOURS, programme.hours("ZY-77", "x"))
+        db.session.remove()
+    assert refusals_of(committing_app, report) == {2: "bad_number"}
+    (kept,) = admin.execute("SELECT cells_sealed FROM returned_rows").fetchall()
+    stored = bytes(kept[0])
+    assert b"ZY-77" not in stored
+    assert programme.people[0].id_number.encode() not in stored
+    with job_app.app_context():
+        assert prune_returned() == 0
+        admin.execute("UPDATE delivery_returns SET created_at = now() - interval '30 days'")
+        assert prune_returned() == 1
+    assert admin.execute("SELECT count(*) FROM returned_rows").fetchone() == (0,)
+
+
+def refusals_of(app: Flask, report: Any) -> dict[int, str]:
+    with app.app_context():
+        return refusals(report)
+
+
+@pytest.mark.parametrize("cell", DANGEROUS)
+def test_no_cell_is_a_formula(cell: str) -> None:
+    """Bytes are looked at: LibreOffice is not part of this machine."""
+    returned = Returned(header(HOURS), [(2, "missing_field", [cell] * 7)])
+    _, (_, _, _, *cells) = parsed(returned_csv(returned))
+    assert cells == [f"'{cell}"] * 7
+    assert not any(is_formula(one) for one in cells)
+    book = openpyxl.load_workbook(io.BytesIO(returned_xlsx(returned)))
+    row = next(iter(book.worksheets[0].iter_rows(min_row=2)))
+    assert [one.data_type for one in row[3:]] == ["s"] * 7
+    assert all(one.quotePrefix for one in row[3:])
+
+
+def test_plain_cells_stay_as_they_are() -> None:
+    for cell in ("", "2", "河道清洁", "a=b", "2026-05-02", "3-1"):
+        assert defused(cell) == cell
+
+
+def test_every_reason_has_words_that_may_be_sent_again() -> None:
+    assert set(REASON_TEXTS) == set(Reason)
+    words = (*load_catalogue().forbidden_content_words, *load_catalogue().forbidden_header_words)
+    said = (*REASON_TEXTS.values(), *RETURN_COLUMNS)
+    assert not [one for one in said if any(word in one for word in words) or is_formula(one)]
