@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -130,3 +131,17 @@ def test_the_command_lists_everything_and_exits_1(app: Flask, tmp_path: Path) ->
     assert told.output.split("\n")[0] == (
         f"{wrong}:{line}: scheme.indicator 301.cap: a whole number, not negative, expected"
     )
+
+
+def test_the_examples_of_the_document_are_keys_of_the_language() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "schemes.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    validator = jsonschema_rs.validator_for(json_schema())
+    for example in examples:
+        entry = example if re.search(r"^\[|^code", example, re.MULTILINE) else (
+            f"[[indicator]]\n{example}"
+        )  # fmt: skip
+        wrong = [error.message for error in validator.iter_errors(
+            json.loads(json.dumps(tomllib.loads(entry), default=str)))]  # fmt: skip
+        assert [message for message in wrong if "required" not in message] == []
+    assert len(examples) == 7
