@@ -11,7 +11,7 @@ After django-subatomic.  This module alone imports flask_sqlalchemy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from typing import Any, Final, Protocol, cast
@@ -19,6 +19,8 @@ from uuid import UUID
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
+from psycopg import sql
+from psycopg.types.json import Jsonb
 from sqlalchemy import (
     BigInteger,
     Date,
@@ -121,6 +123,27 @@ def reading() -> Iterator[Session]:
         return
     with session.begin():
         yield session
+
+
+def copy_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows at once, in the open transaction: COPY, the fastest way in.
+
+    All rows have the same columns; other columns get their defaults.
+    """
+    if not rows:
+        return
+    names = list(rows[0])
+    table = model.__table__
+    documents = {name for name in names if isinstance(table.c[name].type, JSONB)}
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(model.__tablename__), sql.SQL(", ").join(map(sql.Identifier, names))
+    )
+    driver = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row([
+                Jsonb(row[name]) if name in documents else row[name] for name in names
+            ])
 
 
 def durable() -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.kernel.crypto import keyed_digest, seal
+from app.kernel.database import copy_rows
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
 from app.records.judging import HeldRecord
 from app.records.models import Record, RecordHolder
@@ -90,8 +91,9 @@ def keep_versions(
     """Insert versions of one record type; those before them are replaced from the delivery date."""
     if not versions:
         return
-    session.execute(
-        insert(Record),
+    copy_rows(
+        session,
+        Record,
         [_record(version, data_keys[version.row.citizen_id]) for version in versions],
     )
     holders = [
@@ -103,8 +105,7 @@ def keep_versions(
         for version in versions
         if version.is_new_record
     ]
-    if holders:
-        session.execute(insert(RecordHolder), holders)
+    copy_rows(session, RecordHolder, holders)
     later = [version.row for version in versions if not version.is_new_record]
     if later:
         _replace(session, later)

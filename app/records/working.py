@@ -19,10 +19,10 @@ from itertools import dropwhile, islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from app.kernel.database import transaction
+from app.kernel.database import copy_rows, transaction
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.records.catalogue import load_catalogue
@@ -306,14 +306,14 @@ def _count(delivery: Delivery, tally: Tally) -> None:
 
 
 def _keep_refusals(session: Session, delivery_id: UUID, tally: Tally) -> None:
-    if tally.refusals:
-        session.execute(
-            insert(DeliveryRefusal),
-            [
-                {"delivery_id": delivery_id, "row_number": number, "reason": reason.value}
-                for number, reason in tally.refusals
-            ],
-        )
+    copy_rows(
+        session,
+        DeliveryRefusal,
+        [
+            {"delivery_id": delivery_id, "row_number": number, "reason": reason.value}
+            for number, reason in tally.refusals
+        ],
+    )
 
 
 def _finish(

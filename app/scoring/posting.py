@@ -8,9 +8,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Row, insert, text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from app.kernel.database import copy_rows
 from app.records.keeping import KeptRow
 from app.scoring.models import RecordGrant
 from app.scoring.points import Allotment, CapKey, Grant, RecordKey, grant_rule
@@ -219,11 +220,8 @@ class LedgerPoints:
         return sorted(answers, key=lambda answer: answer.place)
 
     def _keep(self, record_type: str, changes: _Changes) -> None:
-        if changes.made:
-            self._session.execute(
-                insert(RecordGrant),
-                [_grant_row(record_type, key, grant) for key, grant in changes.made],
-            )
+        made = [_grant_row(record_type, key, grant) for key, grant in changes.made]
+        copy_rows(self._session, RecordGrant, made)
         if changes.ended:
             self._session.execute(
                 _END_GRANTS,
