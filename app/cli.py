@@ -23,7 +23,9 @@ from app.kernel.keys import KeyProvider
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
 from app.members import operations as members
+from app.records.catalogue import CatalogueError
 from app.records.catalogue import load_catalogue as load_shipped_catalogue
+from app.records.editing import publish_first_catalogue
 from app.records.operations import DeliveryRequest, open_report, receive_file
 from app.records.queries import PROCESSED, DeliveryReport
 from app.records.reading import Encoding
@@ -41,6 +43,7 @@ def register_commands(app: Flask) -> None:
     """Add the operator commands to the application."""
     settings: Settings = app.extensions["card_settings"]
     app.cli.add_command(benefit_commands)
+    app.cli.add_command(catalogue_commands)
     app.cli.add_command(ledger_commands)
     app.cli.add_command(record_commands)
     app.cli.add_command(scheme_commands)
@@ -116,6 +119,23 @@ def publish_consent(
         body=body.read().strip(),
     )
     click.echo(f"{purpose} {version}")
+
+
+@click.group("catalogue")
+def catalogue_commands() -> None:
+    """The information catalogue."""
+
+
+@catalogue_commands.command("publish")
+@click.argument("document", type=click.File(encoding="utf-8"))
+@with_appcontext
+def publish_catalogue(document: TextIO) -> None:
+    """Publish the first version from its TOML file; later ones take two operators."""
+    try:
+        edition = publish_first_catalogue(document=document.read())
+    except (CatalogueError, DomainError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{edition.version} {edition.content_hash.hex()}")
 
 
 @click.group("scheme")

@@ -19,7 +19,8 @@ from uuid import UUID
 
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.records.catalogue import REGISTER, load_catalogue
+from app.records.catalogue import REGISTER, load_catalogue, read_catalogue_file
+from app.records.editing import publish_first_catalogue
 from app.records.operations import DeliveryRequest, import_register, register_source
 from app.records.queries import DeliveryReport
 from app.records.reading import CSV_MAX_BYTES, Encoding
@@ -28,6 +29,7 @@ from app.scoring.operations import publish_scheme, take_delivery
 from app.scoring.scheme import read_scheme_file
 
 FOLDER = Path(__file__).parent / "data" / "jinhua"
+CATALOGUE = "jinhua"
 SCHEME = "jinhua-xinyijin-2026.1"
 LIST = "deliveries.csv"
 _EFFECTIVE_ON = re.compile(r"^effective_on = ([0-9-]+)", re.MULTILINE)
@@ -129,7 +131,7 @@ def expected_results(folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def prepare_programme(*, since: date | None = None) -> None:
-    """Publish the scheme; the texts that are consented to come with the migrations.
+    """Publish catalogue and scheme; the texts that are consented to come with the migrations.
 
     `since` lets it apply from an earlier day than its file says, for data of earlier years.
     """
@@ -137,6 +139,7 @@ def prepare_programme(*, since: date | None = None) -> None:
     written = _EFFECTIVE_ON.search(document)
     if since is not None and written is not None and since < date.fromisoformat(written[1]):
         document = _EFFECTIVE_ON.sub(f"effective_on = {since.isoformat()}", document)
+    publish_first_catalogue(document=read_catalogue_file(CATALOGUE))
     publish_scheme(document=document)
 
 

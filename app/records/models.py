@@ -1,4 +1,4 @@
-"""Tables of the records room; the SQL stands in migrations 0005, 0014 and 0016."""
+"""Tables of the records room; the SQL stands in migrations 0005, 0014, 0016, 0021 and 0022."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -209,7 +210,62 @@ class RecordHolder(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class CatalogueProposal(Base):
+    """A version of the information catalogue that an operator proposes; one is open at a time."""
+
+    __tablename__ = "catalogue_proposals"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'confirmed', 'withdrawn')", name="state"),
+        CheckConstraint(
+            "(state = 'open') = (decided_by IS NULL)"
+            " AND (decided_by IS NULL) = (decided_at IS NULL)",
+            name="decided",
+        ),
+        CheckConstraint(
+            "state <> 'confirmed' OR decided_by <> proposed_by", name="two_persons"
+        ),
+        Index(
+            "uq_catalogue_proposals__open",
+            "state",
+            unique=True,
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    proposal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    document: Mapped[str]
+    content_hash: Mapped[bytes]
+    state: Mapped[str] = mapped_column(server_default=text("'open'"))
+    proposed_by: Mapped[UUID]
+    reason: Mapped[str]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CatalogueVersion(Base):
+    """A published version of the information catalogue; the one with the last place applies."""
+
+    __tablename__ = "catalogue_versions"
+    __table_args__ = (
+        UniqueConstraint("place"),
+        CheckConstraint("place >= 1 AND (place = 1) = (proposal_id IS NULL)", name="proposal"),
+    )
+
+    version: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[int]
+    document: Mapped[str]
+    content_hash: Mapped[bytes]
+    proposal_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("catalogue_proposals.proposal_id")
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 TABLE_KINDS: dict[str, TableKind] = {
+    "catalogue_versions": TableKind.REFERENCE,
+    "catalogue_proposals": TableKind.REFERENCE,
     "sources": TableKind.LOCAL,
     "deliveries": TableKind.LOCAL,
     "delivery_uploads": TableKind.LOCAL,

@@ -18,7 +18,7 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members.operations import NewCredential, create_source_account
 from app.members.spelling import compact
-from app.records.catalogue import RecordType, load_catalogue
+from app.records.catalogue import FORBIDDEN_CONTENT_WORDS, FORBIDDEN_HEADER_WORDS, RecordType
 from app.records.judging import Outcome
 from app.records.models import Delivery, ReopenedDay, Source
 from app.records.queries import (
@@ -27,6 +27,7 @@ from app.records.queries import (
     AllowedSource,
     DeliveryReport,
     RefusedRow,
+    catalogue_in_force,
     day_is_reopened,
     find_report,
     find_source,
@@ -218,7 +219,7 @@ def allow_record_types(*, source_id: UUID, record_types: Sequence[str]) -> Allow
 
 
 def _deliverable(record_types: Sequence[str]) -> list[str]:
-    known = {code for code, kind in load_catalogue().record_types.items() if not kind.register}
+    known = {code for code, kind in catalogue_in_force().record_types.items() if not kind.register}
     if not known.issuperset(record_types):
         raise UnknownRecordType
     return sorted(set(record_types))
@@ -268,8 +269,7 @@ def clean_file_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1]
     clean = _STRANGE.sub("_", _LONG_NUMBER.sub("_", last))[-FILE_NAME_MAX_CHARS:]
     folded = compact(clean).upper()
-    catalogue = load_catalogue()
-    words = (*catalogue.forbidden_content_words, *catalogue.forbidden_header_words)
+    words = (*FORBIDDEN_CONTENT_WORDS, *FORBIDDEN_HEADER_WORDS)
     if not clean or any(word in folded for word in words):
         return "file"
     return clean
@@ -277,7 +277,7 @@ def clean_file_name(name: str) -> str:
 
 def _deliverable_type(request: DeliveryRequest) -> RecordType:
     """What the file is about, if its sender may deliver it."""
-    record_type = load_catalogue().record_types.get(request.record_type)
+    record_type = catalogue_in_force().record_types.get(request.record_type)
     if record_type is None:
         raise UnknownRecordType
     if record_type.register != (request.staff_id is not None):

@@ -1,16 +1,26 @@
-"""Reading deliveries, their reports, and what a source may deliver."""
+"""Reading the catalogue, deliveries, their reports, and what a source may deliver."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import Date, func, literal_column, or_, select
+from sqlalchemy import Date, Row, Select, cast, func, literal_column, or_, select
 
 from app.kernel.database import reading
-from app.records.catalogue import REGISTER
-from app.records.models import Delivery, DeliveryRefusal, ReopenedDay, Source
+from app.kernel.documents import DocumentFormat
+from app.kernel.errors import Conflict, NotFound
+from app.records.catalogue import REGISTER, Catalogue, parse_catalogue
+from app.records.models import (
+    CatalogueVersion,
+    Delivery,
+    DeliveryRefusal,
+    ReopenedDay,
+    Source,
+)
 
 WAITING, RUNNING = "waiting", "running"
 PROCESSED, REFUSED, CANCELLED, FAILED = "processed", "refused", "cancelled", "failed"
@@ -18,6 +28,38 @@ STATUSES = (WAITING, RUNNING, PROCESSED, REFUSED, CANCELLED, FAILED)
 OPEN_STATUSES = (WAITING, RUNNING)
 PAGE_MAX_ROWS = 100
 CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
+_PUBLISHED_ON = cast(func.timezone("Asia/Shanghai", CatalogueVersion.created_at), Date)
+
+
+class CatalogueNotPublished(Conflict):
+    """The programme has no information catalogue yet."""
+
+    code: ClassVar[str] = "catalogue_not_published"
+    title: ClassVar[str] = "No information catalogue is published yet"
+    advice: ClassVar[str] = "信息目录尚未发布，请联系平台管理员。"
+
+
+class CatalogueVersionUnknown(NotFound):
+    """There is no such version of the catalogue."""
+
+    code: ClassVar[str] = "catalogue_version_unknown"
+    title: ClassVar[str] = "There is no such version of the information catalogue"
+    advice: ClassVar[str] = "没有找到该版本的信息目录。"
+
+
+@dataclass(frozen=True)
+class CatalogueEdition:
+    """A published version of the catalogue; `published_on` is a day in the city."""
+
+    version: str
+    published_on: date
+    content_hash: bytes
+    document: str
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the document says."""
+        return _parsed(self.document)
 
 
 @dataclass(frozen=True)
@@ -84,6 +126,50 @@ class AllowedSource:
     source_id: UUID
     unit: str
     record_types: tuple[str, ...]
+
+
+def catalogue_in_force() -> Catalogue:
+    """The catalogue that applies now, by the database; CatalogueNotPublished before the first."""
+    return open_edition().catalogue
+
+
+def open_edition(*, version: str | None = None) -> CatalogueEdition:
+    """A published version, the one in force unless named; CatalogueVersionUnknown."""
+    wanted = _editions().order_by(CatalogueVersion.place.desc()).limit(1)
+    if version is not None:
+        wanted = wanted.where(CatalogueVersion.version == version)
+    with reading() as session:
+        row = session.execute(wanted).one_or_none()
+    if row is None:
+        raise CatalogueNotPublished if version is None else CatalogueVersionUnknown
+    return _edition(row)
+
+
+def list_editions() -> list[CatalogueEdition]:
+    """Every published version, the first one first."""
+    with reading() as session:
+        rows = session.execute(_editions().order_by(CatalogueVersion.place)).all()
+    return [_edition(row) for row in rows]
+
+
+def _editions() -> Select[str, date, bytes, str]:
+    return select(
+        CatalogueVersion.version,
+        _PUBLISHED_ON,
+        CatalogueVersion.content_hash,
+        CatalogueVersion.document,
+    )
+
+
+def _edition(row: Row[str, date, bytes, str]) -> CatalogueEdition:
+    version, published_on, content_hash, document = row
+    return CatalogueEdition(version, published_on, bytes(content_hash), document)
+
+
+@lru_cache(maxsize=8)
+def _parsed(document: str) -> Catalogue:
+    """A published document never changes, so that it is read once per process."""
+    return parse_catalogue(document, form=DocumentFormat.JSON)
 
 
 def find_report(*, delivery_id: UUID) -> DeliveryReport | None:

@@ -14,16 +14,18 @@ from werkzeug.datastructures import FileStorage
 
 from app.config import Settings
 from app.kernel.keys import KeyProvider
+from app.kernel.tables import write_csv
 from app.members.operations import NewCredential
-from app.records import operations, schemas
-from app.records.catalogue import REGISTER, load_catalogue
-from app.records.queries import DeliveryReport
+from app.records import editing, operations, schemas
+from app.records.catalogue import REGISTER
+from app.records.catalogue_table import catalogue_table
+from app.records.queries import DeliveryReport, list_editions, open_edition
 from app.records.returning import Returned, returned_csv, returned_xlsx
 from app.records.scanning import Scanner
 from app.records.uploads import Upload, UploadLimits
 from app.web.auth import Role, allow, caller, public
 from app.web.openapi import API_PREFIX, Blueprint
-from app.web.requests import takes_files
+from app.web.requests import PAGE_MAX_ROWS, takes_files
 
 FORM_MAX_BYTES = 100_000  # what a form holds beside its file
 
@@ -169,15 +171,102 @@ def reopen_day(body: dict[str, Any]) -> None:
 
 @blueprint.route("/information-catalogue", methods=["GET"])
 @public
+@blueprint.arguments(schemas.EditionQuery, location="query")
 @blueprint.response(200, schemas.PublishedCatalogue)
-def show_catalogue() -> dict[str, Any]:
+@blueprint.refuses(404, 409)
+def show_catalogue(query: dict[str, str | None]) -> dict[str, Any]:
     """The information catalogue: which records exist, from whom, on which legal basis."""
-    catalogue = load_catalogue()
-    return {
-        "code": catalogue.code,
-        "version": catalogue.version,
-        "record_types": list(catalogue.record_types.values()),
+    edition = open_edition(version=query["version"])
+    return vars(edition.catalogue) | {
+        "published_on": edition.published_on,
+        "content_hash": edition.content_hash.hex(),
+        "record_types": list(edition.catalogue.record_types.values()),
     }
+
+
+@blueprint.route("/information-catalogue/table", methods=["GET"])
+@public
+@blueprint.arguments(schemas.EditionQuery, location="query")
+@blueprint.response(200, content_type="text/csv", description="A line for each column.")
+@blueprint.refuses(404, 409)
+def show_catalogue_table(query: dict[str, str | None]) -> Response:
+    """The information catalogue as CSV, for spreadsheets."""
+    table = write_csv(catalogue_table(open_edition(version=query["version"])))
+    return Response(table, content_type="text/csv; charset=utf-8")
+
+
+@blueprint.route("/information-catalogue/versions", methods=["GET"])
+@public
+@blueprint.response(200, schemas.CatalogueVersions)
+def list_catalogue_versions() -> dict[str, Any]:
+    """Every published version of the information catalogue, the first one first."""
+    return {
+        "versions": [
+            vars(edition) | {"content_hash": edition.content_hash.hex()}
+            for edition in list_editions()
+        ]
+    }
+
+
+@blueprint.route("/catalogue-proposals", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.NewCatalogueProposal)
+@blueprint.response(201, schemas.CatalogueProposal)
+@blueprint.refuses(409)
+def propose_catalogue(body: dict[str, Any]) -> dict[str, Any]:
+    """Propose the next version of the information catalogue, as a whole document."""
+    form = body.pop("format")
+    made = editing.propose_catalogue(staff_id=caller().subject_id, form=form, **body)
+    return _proposal(made)
+
+
+@blueprint.route("/catalogue-proposals", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.CatalogueProposals)
+def list_catalogue_proposals() -> dict[str, Any]:
+    """The newest proposals, open or decided."""
+    return {"proposals": [_proposal(one) for one in editing.list_proposals(limit=PAGE_MAX_ROWS)]}
+
+
+@blueprint.route("/catalogue-proposals/<uuid:proposal_id>", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.WholeCatalogueProposal)
+@blueprint.refuses(404)
+def show_catalogue_proposal(proposal_id: UUID) -> dict[str, Any]:
+    """A proposal with its document, for the one who is to confirm it."""
+    return _proposal(editing.open_proposal(proposal_id=proposal_id))
+
+
+@blueprint.route("/catalogue-proposals/<uuid:proposal_id>/confirm", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.ChangeReason)
+@blueprint.response(200, schemas.CatalogueProposal)
+@blueprint.refuses(404, 409)
+def confirm_catalogue(body: dict[str, str], proposal_id: UUID) -> dict[str, Any]:
+    """Publish what another operator has proposed."""
+    return _proposal(
+        editing.confirm_catalogue(
+            proposal_id=proposal_id, staff_id=caller().subject_id, **body
+        )
+    )
+
+
+@blueprint.route("/catalogue-proposals/<uuid:proposal_id>/withdraw", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.ChangeReason)
+@blueprint.response(200, schemas.CatalogueProposal)
+@blueprint.refuses(404, 409)
+def withdraw_catalogue(body: dict[str, str], proposal_id: UUID) -> dict[str, Any]:
+    """Give up an open proposal."""
+    return _proposal(
+        editing.withdraw_catalogue(
+            proposal_id=proposal_id, staff_id=caller().subject_id, **body
+        )
+    )
+
+
+def _proposal(found: editing.Proposal) -> dict[str, Any]:
+    return vars(found) | {"content_hash": found.content_hash.hex()}
 
 
 def _source_of_caller() -> UUID | None:

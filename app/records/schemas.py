@@ -6,15 +6,25 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from app.kernel.documents import DocumentFormat
+from app.records.editing import DOCUMENT_MAX_CHARS
 from app.records.queries import STATUSES
 from app.records.reading import JSON_ROWS_MAX, Encoding
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
 NAME_MAX_CHARS = 60
+VERSION_MAX_CHARS = 30
+TEXTS = {"type": "array", "items": {"type": "string"}}
 REASON_MIN_CHARS = 5
 REASON_MAX_CHARS = 500
 ROW_NUMBER_MAX = 2**31
+
+
+def _reason() -> Any:
+    return fields.String(
+        required=True, validate=validate.Length(REASON_MIN_CHARS, REASON_MAX_CHARS)
+    )
 
 
 def _encoding() -> Any:
@@ -155,30 +165,50 @@ class ReopenedDay(ApiSchema):
     """A past day whose deliveries are let in again for a while, and why."""
 
     delivered_on = fields.Date(required=True)
-    reason = fields.String(
-        required=True, validate=validate.Length(REASON_MIN_CHARS, REASON_MAX_CHARS)
+    reason = _reason()
+
+
+class EditionQuery(ApiSchema):
+    """Which version; without one, the version in force."""
+
+    version = fields.String(
+        load_default=None, validate=validate.Length(1, VERSION_MAX_CHARS)
     )
 
 
 class CatalogueColumn(ApiSchema):
-    """A column of a record type."""
+    """A column of a record type; `least` to `most` with so many decimal places for numbers."""
 
     name = fields.String(required=True)
     kind = fields.String(required=True)
     optional = fields.Boolean(required=True)
+    least = fields.Decimal(required=True, allow_none=True, as_string=True)
+    most = fields.Decimal(required=True, allow_none=True, as_string=True)
+    places = fields.Integer(required=True, allow_none=True)
 
 
 class CatalogueEntry(ApiSchema):
-    """A record type of the information catalogue."""
+    """A record type of the information catalogue.
+
+    One that is not positive names its entry in the national directory, the column of the evidence,
+    and after how many days a record counts no more.
+    """
 
     code = fields.String(required=True)
     title = fields.String(required=True)
     unit = fields.String(required=True)
-    disclosure = fields.String(required=True)
+    disclosure = fields.String(
+        required=True,
+        metadata={"description": "public 社会公开, consent 授权查询, government 政务共享"},
+    )
     legal_basis = fields.String(required=True)
     update_frequency = fields.String(required=True)
     retention_days = fields.Integer(required=True)
     positive = fields.Boolean(required=True)
+    directory = fields.String(required=True, allow_none=True)
+    evidence = fields.String(required=True, allow_none=True)
+    term_days = fields.Integer(required=True, allow_none=True)
+    items = fields.Function(lambda kind: sorted(kind.items), metadata=TEXTS)
     columns = fields.List(fields.Nested(CatalogueColumn), required=True)
 
 
@@ -187,4 +217,65 @@ class PublishedCatalogue(ApiSchema):
 
     code = fields.String(required=True)
     version = fields.String(required=True)
+    published_on = fields.Date(required=True)
+    content_hash = fields.String(required=True)
+    forbidden_header_words = fields.List(fields.String(), required=True)
+    forbidden_content_words = fields.List(fields.String(), required=True)
     record_types = fields.List(fields.Nested(CatalogueEntry), required=True)
+
+
+class CatalogueVersion(ApiSchema):
+    """A published version of the information catalogue."""
+
+    version = fields.String(required=True)
+    published_on = fields.Date(required=True)
+    content_hash = fields.String(required=True)
+
+
+class CatalogueVersions(ApiSchema):
+    """Every published version."""
+
+    versions = fields.List(fields.Nested(CatalogueVersion), required=True)
+
+
+class NewCatalogueProposal(ApiSchema):
+    """The next version as a whole document (TOML or JSON text); `proposal_id` is a new UUID."""
+
+    proposal_id = fields.UUID(required=True)
+    document = fields.String(required=True, validate=validate.Length(1, DOCUMENT_MAX_CHARS))
+    format = fields.Enum(DocumentFormat, by_value=True, required=True)
+    reason = _reason()
+
+
+class ChangeReason(ApiSchema):
+    """Why a change is confirmed or withdrawn."""
+
+    reason = _reason()
+
+
+class CatalogueProposal(ApiSchema):
+    """A proposed version of the information catalogue and what became of it."""
+
+    proposal_id = fields.UUID(required=True)
+    version = fields.String(required=True)
+    state = fields.String(
+        required=True, validate=validate.OneOf(["open", "confirmed", "withdrawn"])
+    )
+    content_hash = fields.String(required=True)
+    proposed_by = fields.UUID(required=True)
+    reason = fields.String(required=True)
+    decided_by = fields.UUID(required=True, allow_none=True)
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    created_at = fields.AwareDateTime(required=True)
+
+
+class WholeCatalogueProposal(CatalogueProposal):
+    """A proposal with its document, as JSON text."""
+
+    document = fields.String(required=True)
+
+
+class CatalogueProposals(ApiSchema):
+    """The newest proposals."""
+
+    proposals = fields.List(fields.Nested(CatalogueProposal), required=True)

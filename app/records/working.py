@@ -25,10 +25,17 @@ from sqlalchemy.orm import Session
 from app.kernel.database import copy_rows, transaction
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.records.catalogue import load_catalogue
 from app.records.judging import Outcome
 from app.records.models import Delivery, DeliveryRefusal
-from app.records.queries import CANCELLED, FAILED, PROCESSED, REFUSED, RUNNING, WAITING
+from app.records.queries import (
+    CANCELLED,
+    FAILED,
+    PROCESSED,
+    REFUSED,
+    RUNNING,
+    WAITING,
+    catalogue_in_force,
+)
 from app.records.reading import (
     Encoding,
     FileReason,
@@ -128,7 +135,7 @@ class _Work:
         self._worker = worker
         self._me = me
         self._delivery = delivery  # as it was when it was claimed
-        self._catalogue = load_catalogue()
+        self._catalogue = catalogue_in_force()
         self._renewed = time.monotonic()
 
     def run(self) -> Iterator[UUID]:

@@ -15,8 +15,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.kernel.database import reading
-from app.records.catalogue import load_catalogue
+from app.records.catalogue import RecordType
 from app.records.origins import RecordOrigin, VersionKey, find_origins
+from app.records.queries import catalogue_in_force
 from app.scoring.queries import Score, score_of, score_parameters
 from app.scoring.scheme import Dimension, Indicator, Scheme
 from app.scoring.wording import describe_line, describe_not_counted
@@ -219,9 +220,11 @@ def _lines(
     rules = {indicator.code: indicator for indicator in scheme.indicators}
     keys = {_version_key(row) for row in rows}
     origins = find_origins(citizen_id=citizen_id, versions=keys)
+    catalogue = catalogue_in_force()
     lines: dict[str, list[ScoreLine]] = {}
     for row in rows:
-        made = _line(rules[row["indicator"]], row, origins[_version_key(row)])
+        kind = catalogue.record_types[row["record_type"]]
+        made = _line(rules[row["indicator"]], row, origins[_version_key(row)], kind)
         lines.setdefault(row["indicator"], []).append(made)
     return lines
 
@@ -230,8 +233,9 @@ def _version_key(row: Mapping[str, Any]) -> VersionKey:
     return VersionKey(row["record_type"], row["record_number"], row["version"])
 
 
-def _line(rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin) -> ScoreLine:
-    record_type = load_catalogue().record_types[row["record_type"]]
+def _line(
+    rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin, record_type: RecordType
+) -> ScoreLine:
     quantity, value = Decimal(row["quantity"]), Decimal(row["value"])
     reached = Decimal(row["reached"])
     counted = _within(rule.cap, reached) - _within(rule.cap, reached - value)

@@ -15,14 +15,13 @@ from app.kernel.errors import Conflict, NotFound
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members.queries import find_masked_profile
-from app.records.catalogue import load_catalogue
 from app.records.operations import (
     AT_ONCE_MAX_BYTES,
     DeliveryRequest,
     receive_file,
     take_at_once,
 )
-from app.records.queries import DeliveryReport, current_day
+from app.records.queries import DeliveryReport, catalogue_in_force, current_day
 from app.records.reading import CSV_MAX_BYTES
 from app.records.uploads import Upload
 from app.records.working import LEASE_SECONDS, Consequences, Worker
@@ -83,7 +82,7 @@ def publish_scheme(*, document: str) -> Scheme:
     SchemeError when the text does not make sense; SchemeNotFirst for a later version, which is
     proposed by one operator and confirmed by another (`versions`).
     """
-    scheme = parse_scheme(document, catalogue=load_catalogue())
+    scheme = parse_scheme(document, catalogue=catalogue_in_force())
     with transaction() as session:
         session.execute(ONE_DECISION_AT_A_TIME)
         held = session.get(SchemeVersion, (scheme.code, scheme.version))

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import and_, func, select, text
 
 from app.kernel.database import reading
-from app.records.catalogue import load_catalogue
 from app.scoring.models import SchemeDecision, SchemeVersion
 from app.scoring.scheme import Scheme, parse_scheme
 
@@ -76,7 +75,7 @@ def published_scheme(*, code: str, version: str) -> Scheme:
 
 @lru_cache(maxsize=16)
 def _parsed(document: str) -> Scheme:
-    return parse_scheme(document, catalogue=load_catalogue())
+    return parse_scheme(document, catalogue=None)
 
 
 def current_tier(citizen_id: UUID) -> str | None:

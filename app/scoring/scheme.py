@@ -75,12 +75,16 @@ def read_scheme_file(name: str) -> str:
     return (DIRECTORY / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def parse_scheme(document: str, *, catalogue: Catalogue) -> Scheme:
-    """Read a scheme and check it against the catalogue; SchemeError tells everything wrong."""
+def parse_scheme(document: str, *, catalogue: Catalogue | None) -> Scheme:
+    """Read a scheme and check it against the catalogue; SchemeError tells everything wrong.
+
+    Without a catalogue it is one that was published: it fitted the catalogue of that day.
+    """
     root = _load(document)
     findings: list[Finding] = []
     read = read_keys(SCHEME, root, (), findings)
-    check_scheme(read, catalogue, findings)
+    if catalogue is not None:
+        check_scheme(read, catalogue, findings)
     if findings:
         raise SchemeError(_faults(document, root, findings))
     return _scheme(read, document)

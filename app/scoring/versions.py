@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.kernel.database import transaction
 from app.kernel.errors import Conflict, Invalid, NotFound
-from app.records.catalogue import load_catalogue
-from app.records.queries import current_day
+from app.records.queries import catalogue_in_force, current_day
 from app.scoring.models import SchemeDecision, SchemeNotice, SchemeProposal, SchemeVersion
 from app.scoring.operations import (
     ONE_DECISION_AT_A_TIME,
@@ -219,7 +218,7 @@ def require_open(name: VersionName) -> SchemeState:
 
 def _sound(document: str) -> Scheme:
     try:
-        scheme = parse_scheme(document, catalogue=load_catalogue())
+        scheme = parse_scheme(document, catalogue=catalogue_in_force())
     except SchemeError as error:
         raise SchemeUnsound(finding=str(error)) from error
     for key in ("code", "version"):

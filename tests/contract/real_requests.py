@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from app.kernel.documents import DocumentFormat
 from app.kernel.ids import new_id
 from app.members import operations
 from app.members.operations import NewCredential
+from app.records import editing
+from app.records.catalogue import read_catalogue_file
 from app.records.operations import DeliveryRequest, register_source
 from app.records.reading import Encoding
 from app.scoring.operations import take_delivery
@@ -324,6 +327,40 @@ def _recomputation(world: World, _: SandboxControl) -> Real:
     return Real(body={"recomputation_id": str(made.recomputation_id)})
 
 
+def _catalogue_document() -> str:
+    text = read_catalogue_file("jinhua")
+    return text.replace('version = "2026.1"', f'version = "{new_id().hex[-12:]}"')
+
+
+def _withdraw_open_proposals(world: World) -> None:
+    with world.app.app_context():
+        for one in editing.list_proposals(limit=5):
+            if one.state == editing.OPEN:
+                editing.withdraw_catalogue(
+                    proposal_id=one.proposal_id, staff_id=one.proposed_by, reason=REASON
+                )
+
+
+def _catalogue_proposal(world: World) -> dict[str, Any]:
+    _withdraw_open_proposals(world)
+    return {
+        "proposal_id": str(new_id()), "document": _catalogue_document(), "format": "toml",
+        "reason": "增加来源单位",
+    }
+
+
+def _of_proposal(world: World, body: dict[str, Any] | None = None) -> Real:
+    """A proposal of the other operator's."""
+    _withdraw_open_proposals(world)
+    proposal_id = new_id()
+    with world.app.app_context():
+        editing.propose_catalogue(
+            proposal_id=proposal_id, document=_catalogue_document(), form=DocumentFormat.TOML,
+            staff_id=world.theirs.callers[Role.OPERATOR].subject_id, reason="增加来源单位",
+        )
+    return Real(body=body, path={"proposal_id": str(proposal_id)})
+
+
 MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/impact-assessments"): _of_body(_assessment),
     ("POST", "/schemes"): _of_body(_scheme),
@@ -365,6 +402,16 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/redemptions"): _of_body(_redeem),
     ("POST", "/redemptions/preview"): _of_body(_preview),
     ("POST", "/redemptions/annulments"): _of_body(_annul),
+    ("GET", "/information-catalogue"): lambda *_: Real(query={"version": "2026.1"}),
+    ("GET", "/information-catalogue/table"): lambda *_: Real(query={"version": "2026.1"}),
+    ("POST", "/catalogue-proposals"): _of_body(_catalogue_proposal),
+    ("GET", "/catalogue-proposals/<uuid:proposal_id>"): lambda world, _: _of_proposal(world),
+    ("POST", "/catalogue-proposals/<uuid:proposal_id>/confirm"): lambda world, _: _of_proposal(
+        world, {"reason": "核对无误，同意发布"}
+    ),
+    ("POST", "/catalogue-proposals/<uuid:proposal_id>/withdraw"): lambda world, _: _of_proposal(
+        world, {"reason": "暂时不需要变更"}
+    ),
     ("POST", "/deliveries"): _of_body(_delivery),
     ("POST", "/deliveries/rows"): _of_body(_rows),
     ("GET", "/deliveries/<uuid:delivery_id>"): _of_delivery,

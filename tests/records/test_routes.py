@@ -148,5 +148,6 @@ def test_the_catalogue_is_public(parties: Parties) -> None:
     types = {one["code"]: one for one in catalogue["record_types"]}
     assert types[HOURS]["columns"][5] == {
         "name": "服务时长", "kind": "number", "optional": False,
+        "least": "0.1", "most": "24", "places": 1,
     }  # fmt: skip
     assert all(one["legal_basis"] for one in types.values())

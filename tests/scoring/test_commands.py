@@ -6,14 +6,20 @@ from pathlib import Path
 
 from flask import Flask
 
+from app.records.catalogue import DIRECTORY as CATALOGUES
 from app.scoring.scheme import DIRECTORY
 
+CATALOGUE = CATALOGUES / "jinhua.toml"
 SHIPPED = DIRECTORY / "jinhua-xinyijin-2026.1.toml"
 
 
 def test_a_scheme_is_published_from_its_file(app: Flask, tmp_path: Path) -> None:
     runner = app.test_cli_runner()
     assert runner.invoke(args=["scheme", "refresh-scores"]).output == "0 scores changed\n"
+    early = runner.invoke(args=["scheme", "publish", str(SHIPPED)])
+    assert (early.exit_code, early.output) == (1, "Error: catalogue_not_published\n")
+    catalogue = runner.invoke(args=["catalogue", "publish", str(CATALOGUE)])
+    assert catalogue.output.startswith("2026.1 ")
     published = runner.invoke(args=["scheme", "publish", str(SHIPPED)])
     assert published.output.startswith("jinhua-xinyijin 2026.1 ")
     assert runner.invoke(args=["scheme", "publish", str(SHIPPED)]).output == published.output

@@ -7,7 +7,9 @@ from datetime import date
 import pytest
 from flask import Flask
 
-from app.records.catalogue import load_catalogue
+from app.records.catalogue import load_catalogue, read_catalogue_file
+from app.records.editing import publish_first_catalogue
+from app.records.queries import CatalogueNotPublished
 from app.scoring.operations import (
     SchemeNotFirst,
     SchemeNotPublished,
@@ -73,6 +75,9 @@ def test_a_wrong_scheme_names_the_key(old: str, new: str, key: str) -> None:
 def test_the_first_version_is_published_once_and_later_ones_are_proposed(app: Flask) -> None:
     with pytest.raises(SchemeNotPublished):
         open_current_scheme()
+    with pytest.raises(CatalogueNotPublished):
+        publish_scheme(document=TEXT)
+    publish_first_catalogue(document=read_catalogue_file("jinhua"))
     first = publish_scheme(document=TEXT)
     assert publish_scheme(document=TEXT) == first
     with pytest.raises(SchemeVersionTaken):
@@ -83,6 +88,7 @@ def test_the_first_version_is_published_once_and_later_ones_are_proposed(app: Fl
 
 
 def test_a_version_applies_from_its_date_on(app: Flask) -> None:
+    publish_first_catalogue(document=read_catalogue_file("jinhua"))
     publish_scheme(document=TEXT)
     activate(later_text(version="2026.2", effective_on=date(2026, 7, 1)))
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 6, 30), date(2026, 7, 1)]

@@ -9,6 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.kernel.ids import new_id
+from app.records.catalogue import read_catalogue_file
+from app.records.editing import publish_first_catalogue
 from app.records.queries import current_day
 from app.scoring.dry_runs import request_dry_run
 from app.scoring.operations import SchemeVersionTaken, open_current_scheme, publish_scheme
@@ -42,6 +44,12 @@ from tests.scoring.drafts import (
     later_text,
     make_assessment,
 )
+
+
+@pytest.fixture(autouse=True)
+def catalogue(app: Flask) -> None:
+    """What schemes are checked against."""
+    publish_first_catalogue(document=read_catalogue_file("jinhua"))
 
 
 @pytest.fixture
