@@ -15,7 +15,7 @@ import orjson
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.json import set_json_loads
 
@@ -33,11 +33,12 @@ class HotConnection:
         self._server = connection.pgconn
         self._adapt = Transformer(connection)
         self._prepared: dict[str, bytes] = {}
+        self._lost = False
 
     @property
     def closed(self) -> bool:
         """Whether the connection was lost."""
-        return self._server.status == ConnStatus.BAD
+        return self._lost or self._server.status == ConnStatus.BAD
 
     def call(self, statement: str, parameters: Mapping[str, object]) -> dict[str, Any] | None:
         """The first row, or None.  Parameters go as text, and their places give them a type."""
@@ -65,7 +66,9 @@ class HotConnection:
     def _require(self, result: PGresult, status: ExecStatus) -> None:
         if result.status == status:
             return
-        if self.closed:
+        if result.error_field(DiagnosticField.SQLSTATE) is None:
+            # Not the server's word but libpq's: it could not be asked, or did not answer.
+            self._lost = True
             raise psycopg.OperationalError(result.get_error_message())
         raise error_from_result(result)
 
