@@ -196,6 +196,6 @@ def test_rows_are_not_taken_twice(
 ) -> None:
     """The control: where a checkpoint lies behind, the keys of the tables stop the import."""
     with committing_app.app_context():
-        with pytest.raises(sqlalchemy.exc.IntegrityError):
+        with pytest.raises(psycopg.errors.UniqueViolation):
             undisturbed(committing_app, admin, 2 * CHUNK_ROWS, shift=-100)
         db.session.remove()

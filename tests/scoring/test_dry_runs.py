@@ -19,6 +19,8 @@ from app.kernel.database import db, reading, transaction
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
 from app.members.operations import NewMember, register_members
+from app.records.catalogue import read_catalogue_file
+from app.records.editing import publish_first_catalogue
 from app.records.queries import current_day
 from app.scoring.charts import PAGE_POLICY, figures_csv, figures_page
 from app.scoring.dry_runs import (
@@ -203,6 +205,7 @@ def test_the_csv_holds_no_formula(app: Flask) -> None:
 
 def hostile_run(app: Flask) -> Any:
     """Figures whose tiers have codes that want to be more."""
+    publish_first_catalogue(document=read_catalogue_file("jinhua"))
     first = Draft(later_text(effective_on=current_day()))
     first.propose()
     tiers = ["=HYPERLINK(1)", "<script>"]

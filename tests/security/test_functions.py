@@ -21,7 +21,8 @@ RULES = sorted({route.rule for route in matrix()})
 
 
 def addressed(rule: str) -> str:
-    return re.sub(r"<(file|code)>", "x", re.sub(r"<uuid:[^>]+>", str(new_id()), rule))
+    made = re.sub(r"<int:[^>]+>", "2", re.sub(r"<uuid:[^>]+>", str(new_id()), rule))
+    return re.sub(r"<[^>]+>", "x", made)
 
 
 def ask(world: World, route: Route, headers: dict[str, str]) -> tuple[int, str]:
