@@ -87,7 +87,7 @@ def start_recomputation(
             scheme_version=scheme.version,
             as_of_on=as_of,
             staff_id=staff_id,
-            slice_count=slices or _slices(),
+            slice_count=slices or _slices(as_of),
         )
         session.add(made)
         session.flush()
@@ -183,9 +183,12 @@ def _running() -> ScoreRecomputation | None:
     return transaction_required().scalars(query.with_for_update()).one_or_none()
 
 
-def _slices() -> int:
-    members = transaction_required().scalar(select(func.count()).select_from(Score)) or 0
-    return 1 + members // MEMBERS_PER_SLICE
+def _slices(as_of: date) -> int:
+    """As many as there are members, or results: before the first pass there are none."""
+    session = transaction_required()
+    scores = session.scalar(select(func.count()).select_from(Score)) or 0
+    joined = session.scalar(select(func.count()).select_from(func.citizens_joined(as_of))) or 0
+    return 1 + max(scores, joined) // MEMBERS_PER_SLICE
 
 
 def _told(row: ScoreRecomputation) -> Recomputation:

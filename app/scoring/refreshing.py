@@ -23,24 +23,31 @@ _UUID_PREFIXES = 1 << 32
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('scores', 0))")
 _WITH_MEMORY = text("SELECT set_config('work_mem', :size, true)")
+# Only what differs is written: updating a row on conflict locks and logs it even when it stays.
+# What is compared with cannot change in between, because whoever stores scores is alone.
 _STORE = """
-    INSERT INTO scores AS s (citizen_id, total, tier, dimensions, scheme_code, scheme_version,
-                             as_of_on, changes_on)
-    SELECT coalesce(c.citizen_id, t.citizen_id), coalesce(t.total, 0),
-           coalesce(t.tier, CAST(:least_tier AS text)),
-           coalesce(t.dimensions, '{}'), :scheme, :version, CAST(:as_of AS date), k.changes_on
-    FROM (%(whose)s) c
-    FULL JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
-               WHERE %(where)s) t ON t.citizen_id = c.citizen_id
-    LEFT JOIN (SELECT * FROM score_changes(CAST(:as_of AS date), :scheme, :version)
-               WHERE %(where)s) k ON k.citizen_id = coalesce(c.citizen_id, t.citizen_id)
+    INSERT INTO scores (citizen_id, total, tier, dimensions, scheme_code, scheme_version, as_of_on,
+                        changes_on)
+    SELECT n.citizen_id, n.total, n.tier, n.dimensions, n.scheme_code, n.scheme_version,
+           CAST(:as_of AS date), n.changes_on
+    FROM (
+        SELECT coalesce(c.citizen_id, t.citizen_id) AS citizen_id, coalesce(t.total, 0) AS total,
+               coalesce(t.tier, CAST(:least_tier AS text)) AS tier,
+               coalesce(t.dimensions, '{}') AS dimensions, CAST(:scheme AS text) AS scheme_code,
+               CAST(:version AS text) AS scheme_version, t.changes_on
+        FROM (%(whose)s) c
+        FULL JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
+                   WHERE %(where)s) t ON t.citizen_id = c.citizen_id
+    ) n
+    LEFT JOIN (SELECT * FROM scores WHERE %(where)s) s ON s.citizen_id = n.citizen_id
+    WHERE s.citizen_id IS NULL
+       OR (s.total, s.tier, s.dimensions, s.scheme_code, s.scheme_version, s.changes_on)
+           IS DISTINCT FROM (n.total, n.tier, n.dimensions, n.scheme_code, n.scheme_version,
+                             n.changes_on)
     ON CONFLICT (citizen_id) DO UPDATE
     SET total = excluded.total, tier = excluded.tier, dimensions = excluded.dimensions,
         scheme_code = excluded.scheme_code, scheme_version = excluded.scheme_version,
         as_of_on = excluded.as_of_on, changes_on = excluded.changes_on, computed_at = now()
-    WHERE (s.total, s.tier, s.dimensions, s.scheme_code, s.scheme_version, s.changes_on)
-        IS DISTINCT FROM (excluded.total, excluded.tier, excluded.dimensions,
-                          excluded.scheme_code, excluded.scheme_version, excluded.changes_on)
 """
 _STORE_SOME = text(_STORE % {
     "whose": "SELECT unnest(CAST(:citizens AS uuid[])) AS citizen_id",

@@ -138,6 +138,36 @@ def test_a_killed_recomputation_goes_on_where_it_was(
     require_right(today)
 
 
+def test_only_what_differs_is_written(programme: Programme) -> None:
+    deliver_ends(programme, current_day())
+    wrong = next(iter(stored()))
+
+    def written() -> dict[UUID, Any]:
+        with reading() as session:
+            rows = session.execute(text("SELECT citizen_id, ctid::text FROM scores"))
+            return {row.citizen_id: row.ctid for row in rows}
+
+    with transaction() as session:
+        session.execute(
+            text("UPDATE scores SET total = total + 1 WHERE citizen_id = :one"), {"one": wrong}
+        )
+    before = written()
+    start_recomputation(recomputation_id=new_id())
+    assert finish_running() == 1
+    assert {one for one, place in written().items() if place != before[one]} == {wrong}
+    require_right(current_day())
+
+
+def test_slices_are_cut_by_members_before_there_are_results(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recomputations, "MEMBERS_PER_SLICE", 2)
+    assert not stored()
+    started = start_recomputation(recomputation_id=new_id())
+    assert started is not None
+    assert started.slice_count == 1 + len(programme.people) // 2
+
+
 def test_one_runs_at_a_time_and_an_id_starts_one_only(programme: Programme) -> None:
     assert programme.citizens
     first = new_id()
