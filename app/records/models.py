@@ -33,6 +33,22 @@ class Source(Base):
     unit: Mapped[str]
     record_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deliveries_per_day: Mapped[int] = mapped_column(server_default="1000")
+    bytes_per_day: Mapped[int] = mapped_column(server_default="5000000000")
+    rows_per_day: Mapped[int] = mapped_column(server_default="20000000")
+
+
+class SourceDay(Base):
+    """What a source delivered in one day of the city."""
+
+    __tablename__ = "source_days"
+
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("sources.source_id"), primary_key=True)
+    counted_on: Mapped[date] = mapped_column(primary_key=True)
+    delivery_count: Mapped[int]
+    byte_count: Mapped[int]
+    row_count: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Delivery(Base):
@@ -267,6 +283,7 @@ TABLE_KINDS: dict[str, TableKind] = {
     "catalogue_versions": TableKind.REFERENCE,
     "catalogue_proposals": TableKind.REFERENCE,
     "sources": TableKind.LOCAL,
+    "source_days": TableKind.LOCAL,
     "deliveries": TableKind.LOCAL,
     "delivery_uploads": TableKind.LOCAL,
     "delivery_parts": TableKind.LOCAL,

@@ -34,6 +34,7 @@ from app.records.queries import (
     last_arrived_on,
     list_refusals,
 )
+from app.records.quotas import SourceNotRegistered, count_delivery
 from app.records.reading import Encoding, Fingerprint
 from app.records.returning import Returned, open_returned
 from app.records.uploads import Upload
@@ -63,14 +64,6 @@ class RecordTypeNotAllowed(NotAllowed):
     code: ClassVar[str] = "record_type_not_allowed"
     title: ClassVar[str] = "This source may not deliver this record type"
     advice: ClassVar[str] = "本单位无权报送该类记录，请联系平台管理员。"
-
-
-class SourceNotRegistered(NotFound):
-    """There is no such source."""
-
-    code: ClassVar[str] = "source_not_registered"
-    title: ClassVar[str] = "There is no such source"
-    advice: ClassVar[str] = "没有找到该数据来源。"
 
 
 class DeliveryOutOfOrder(Conflict):
@@ -120,13 +113,14 @@ class DeliveryRequest:
     file_name: str
     source_id: UUID | None = None
     staff_id: UUID | None = None
+    row_count: int | None = None  # of rows that came one by one
 
 
 def receive_file(*, request: DeliveryRequest, upload: Upload) -> DeliveryReport:
     """Keep a file that has arrived and put it in line; its report so far.
 
     The same id with the same file gives the report that there is.  What is refused here (who, what,
-    the order of days, an id that belongs to another file) leaves nothing.
+    the order of days, an id that belongs to another file, the day's quota) leaves nothing.
     """
     try:
         upload.require_clean()
@@ -137,6 +131,11 @@ def receive_file(*, request: DeliveryRequest, upload: Upload) -> DeliveryReport:
             if known is None:
                 if not record_type.register:
                     _require_in_order(request)
+                if request.source_id is not None:
+                    count_delivery(
+                        session, source_id=request.source_id,
+                        size_bytes=upload.marks.size_bytes, row_count=_rows_of(request, upload),
+                    )
                 upload.keep()
                 _put_in_line(session, request, upload)
     except DomainError:
@@ -295,6 +294,13 @@ def _require_in_order(request: DeliveryRequest) -> None:
         return
     if not day_is_reopened(delivered_on=request.delivered_on):
         raise DeliveryOutOfOrder(last_processed_on=last.isoformat())
+
+
+def _rows_of(request: DeliveryRequest, upload: Upload) -> int | None:
+    """How many rows are in a file, as far as that is known before it is read."""
+    if request.encoding is Encoding.XLSX:
+        return None
+    return upload.line_count if request.row_count is None else request.row_count
 
 
 def _replay(request: DeliveryRequest, marks: Fingerprint) -> DeliveryReport | None:

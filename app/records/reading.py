@@ -75,6 +75,7 @@ class FileReason(StrEnum):
     UNKNOWN_COLUMN = "unknown_column"
     MISSING_COLUMN = "missing_column"
     TOO_LARGE = "too_large"  # unpacks to too much, or has too many columns or rows
+    TOO_MANY_ROWS_TODAY = "too_many_rows_today"  # for the source's quota
 
 
 class FileRefusedError(Exception):

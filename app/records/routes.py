@@ -20,6 +20,7 @@ from app.records import editing, operations, schemas
 from app.records.catalogue import REGISTER
 from app.records.catalogue_table import catalogue_table
 from app.records.queries import DeliveryReport, list_editions, open_edition
+from app.records.quotas import Quota, QuotaUse, open_quota, set_quota
 from app.records.returning import Returned, returned_csv, returned_xlsx
 from app.records.scanning import Scanner
 from app.records.uploads import Upload, UploadLimits
@@ -158,6 +159,25 @@ def _refused_rows(delivery_id: UUID) -> Returned:
 def register_source(body: dict[str, Any]) -> NewCredential:
     """Make an account for a department's machine and say what it may deliver."""
     return operations.register_source(keys=key_provider(), **body)
+
+
+@blueprint.route("/sources/<uuid:source_id>/quota", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.QuotaUse)
+@blueprint.refuses(404)
+def show_quota(source_id: UUID) -> QuotaUse:
+    """How much a source may deliver a day, and what it has used today."""
+    return open_quota(source_id=source_id)
+
+
+@blueprint.route("/sources/<uuid:source_id>/quota", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.Quota)
+@blueprint.response(200, schemas.QuotaUse)
+@blueprint.refuses(404)
+def change_quota(body: dict[str, int], source_id: UUID) -> QuotaUse:
+    """Say how much a source may deliver a day, from now on."""
+    return set_quota(source_id=source_id, quota=Quota(**body))
 
 
 @blueprint.route("/reopened-days", methods=["POST"])

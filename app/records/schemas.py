@@ -153,6 +153,25 @@ class NewSource(ApiSchema):
     )
 
 
+class Quota(ApiSchema):
+    """The most that a source may deliver in one day of the city."""
+
+    deliveries_per_day = fields.Integer(required=True, validate=validate.Range(0, 10**6))
+    bytes_per_day = fields.Integer(required=True, validate=validate.Range(0, 10**13))
+    rows_per_day = fields.Integer(required=True, validate=validate.Range(0, 10**10))
+
+
+class QuotaUse(ApiSchema):
+    """A source's quota and what it has used today; the day is the city's."""
+
+    source_id = fields.UUID(required=True)
+    quota = fields.Nested(Quota, required=True)
+    counted_on = fields.Date(required=True)
+    delivery_count = fields.Integer(required=True)
+    byte_count = fields.Integer(required=True)
+    row_count = fields.Integer(required=True)
+
+
 class SourceCredential(ApiSchema):
     """The credential of a new source; the secret is told this once."""
 

@@ -60,6 +60,7 @@ class Upload:
         self._start = b""
         self._digest, self._size = hashlib.sha256(), 0
         self._parts = 0
+        self._line_ends, self._last = 0, b""
 
     @classmethod
     def of(
@@ -80,6 +81,11 @@ class Upload:
         """Hash and size of what was written so far."""
         return Fingerprint(self._digest.digest(), self._size)
 
+    @property
+    def line_count(self) -> int:
+        """Lines below the first, if this is text; a line ends with LF, CR, or both."""
+        return max(0, self._line_ends - (self._last in {b"\n", b"\r"}))
+
     def write(self, data: bytes) -> int:
         """Take the next bytes; FileTooLarge as soon as there are too many for what the file is."""
         self._size += len(data)
@@ -93,6 +99,7 @@ class Upload:
         if self._scan is not None:
             self._scan.write(data)
         self._digest.update(data)
+        self._count_lines(bytes(data))
         self._buffer += data
         while len(self._buffer) > PART_BYTES:
             with transaction() as session:
@@ -127,6 +134,12 @@ class Upload:
         if self._parts:
             with transaction() as session:
                 drop_upload(session, self.upload_id)
+
+    def _count_lines(self, data: bytes) -> None:
+        if data:
+            both = (self._last + data).count(b"\r\n")
+            self._line_ends += data.count(b"\n") + data.count(b"\r") - both
+            self._last = data[-1:]
 
     def _store(self, session: Session) -> None:
         if not self._parts:

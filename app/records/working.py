@@ -36,6 +36,7 @@ from app.records.queries import (
     WAITING,
     catalogue_in_force,
 )
+from app.records.quotas import DeliveryQuotaExceeded, count_rows
 from app.records.reading import (
     Encoding,
     FileReason,
@@ -181,9 +182,19 @@ class _Work:
         except FileTooLarge as error:
             raise FileRefusedError(FileReason.TOO_LARGE) from error
         if delivery.found_count is None:
-            with transaction() as session:
-                self._locked(session).found_count = table.found_count
+            self._note_found(table.found_count)
         return table
+
+    def _note_found(self, count: int) -> None:
+        """Note how many rows were found; those of an Excel file count for the quota only now."""
+        try:
+            with transaction() as session:
+                delivery = self._locked(session)
+                delivery.found_count = count
+                if delivery.source_id is not None and delivery.encoding == Encoding.XLSX:
+                    count_rows(session, source_id=delivery.source_id, row_count=count)
+        except DeliveryQuotaExceeded as error:
+            raise FileRefusedError(FileReason.TOO_MANY_ROWS_TODAY) from error
 
     def _chunks(self, table: Table) -> Iterator[UUID]:
         taken_row = self._delivery.taken_row

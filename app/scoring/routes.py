@@ -77,9 +77,11 @@ def take_rows(body: dict[str, Any]) -> Any:
 
     The header is row 1 and the first object row 2, as if the rows stood in a file.
     """
-    rows = io.BytesIO(orjson.dumps(body.pop("rows")))
+    objects = body.pop("rows")
+    rows = io.BytesIO(orjson.dumps(objects))
     request = DeliveryRequest(
-        encoding=Encoding.JSON, file_name=ROWS_NAME, source_id=caller().subject_id, **body
+        encoding=Encoding.JSON, file_name=ROWS_NAME, source_id=caller().subject_id,
+        row_count=len(objects), **body,
     )
     return _received(request, Upload.of(key_provider(), rows, scanner=scanner()))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -262,6 +262,11 @@ def _of_source(world: World, _: SandboxControl) -> Real:
     return Real(path={"source_id": str(_fresh_source(world).source_id)})
 
 
+def _change_quota(world: World, sandbox: SandboxControl) -> Real:
+    body = {"deliveries_per_day": 10, "bytes_per_day": 10**9, "rows_per_day": 10**6}
+    return replace(_of_source(world, sandbox), body=body)
+
+
 def _end_credential(world: World, _: SandboxControl) -> Real:
     made = _fresh_source(world)
     path = {"source_id": str(made.source_id), "credential_id": str(made.credential_id)}
@@ -437,6 +442,8 @@ MAKERS: dict[tuple[str, str], Maker] = {
         }
     ),
     ("POST", "/sources/token"): _of_body(_source_sign_in),
+    ("GET", "/sources/<uuid:source_id>/quota"): _of_source,
+    ("POST", "/sources/<uuid:source_id>/quota"): _change_quota,
     ("GET", "/sources/<uuid:source_id>/credentials"): _of_source,
     ("POST", "/sources/<uuid:source_id>/credentials"): _of_source,
     ("POST", "/sources/<uuid:source_id>/credentials/<uuid:credential_id>/end"): _end_credential,

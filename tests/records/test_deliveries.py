@@ -21,7 +21,6 @@ from app.records.operations import (
     DeliveryOutOfOrder,
     DeliveryRequest,
     RecordTypeNotAllowed,
-    SourceNotRegistered,
     UnknownRecordType,
     allow_record_types,
     clean_file_name,
@@ -30,6 +29,7 @@ from app.records.operations import (
     reopen_day,
 )
 from app.records.queries import DeliveryReport, current_day, settled_day
+from app.records.quotas import SourceNotRegistered
 from app.records.reading import Encoding
 from app.records.uploads import Upload
 from app.scoring.queries import list_scores, scheme_in_force
