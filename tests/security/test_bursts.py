@@ -14,9 +14,10 @@ from flask import Flask
 from limits import RateLimitItem, parse
 
 from app.web import limits
+from app.web.auth import Role
 from demo.servers import Database, free_port
 from tests.conftest import Sized, environment, sandbox_environment
-from tests.contract.real_requests import caller_of
+from tests.contract.real_requests import SIGNED_ONLY, caller_of
 from tests.contract.world import World, sign_in_again
 from tests.house.routes import Route, as_openapi
 from tests.house.snapshots import matrix
@@ -24,17 +25,22 @@ from tests.web.test_limits import served
 from wechat_integration.sandbox.server import SandboxServer
 
 REFRESH = "/api/v1/tokens/refresh"
+SCHEME = "/api/v1/schemes/<string:code>/<string:version>"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
     "/api/v1/sign-in/staff", "/api/v1/sign-in/wechat", "/api/v1/join", "/api/v1/sources/token",
     REFRESH, "/api/v1/members/find", "/api/v1/members/reveal", "/api/v1/members/unbind-wechat",
-    "/api/v1/staff", "/api/v1/me/pass-code", "/api/v1/me/pass-code.png",
-    "/api/v1/me/pass-code.svg", "/api/v1/me/vouchers", "/api/v1/redemptions",
+    "/api/v1/staff", "/api/v1/me/pass-code", "/api/v1/me/vouchers", "/api/v1/redemptions",
     "/api/v1/redemptions/preview", "/api/v1/redemptions/annulments",
+    "/api/v1/source/credentials", "/api/v1/impact-assessments", "/api/v1/schemes",
+    f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
+}
+READINGS = {
+    "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME,
 }
 ROUTES = [
-    route for route in matrix() if route.rule in MUST_BE_LIMITED
-    and (route.method == "POST" or "pass-code." in route.rule)
+    route for route in matrix()
+    if route.rule in (READINGS if route.method == "GET" else MUST_BE_LIMITED)
 ]  # fmt: skip
 SHARED_MAX = 120  # larger limits are burst in this process alone
 
@@ -59,7 +65,9 @@ def test_every_sensitive_route_is_limited(world: World) -> None:
 
 
 def headers_of(world: World, route: Route) -> dict[str, str]:
-    """A caller's token; of a refresh, one that is refused after it was counted."""
+    """A caller's token; of a refresh, and where it should sign, refused after it was counted."""
+    if (route.method, route.rule) in SIGNED_ONLY:
+        return world.ours.callers[Role.SOURCE].headers
     if route.rule != REFRESH:
         return caller_of(world, route)
     return sign_in_again(world.app, world.ours.citizen).refresh_headers
