@@ -47,9 +47,11 @@ class OrjsonProvider(JSONProvider):
             value = orjson.loads(s)
         except orjson.JSONDecodeError as error:
             raise UnreadableBody from error
-        if _depth_exceeds(value, JSON_DEPTH_MAX):
+        raw = s.encode() if isinstance(s, str) else s
+        brackets = raw.count(b"{") + raw.count(b"[")  # few cannot nest deeply
+        if brackets > JSON_DEPTH_MAX and _depth_exceeds(value, JSON_DEPTH_MAX):
             raise UnreadableBody
-        if _holds_nul(s):  # PostgreSQL keeps no such text
+        if _holds_nul(raw):  # PostgreSQL keeps no such text
             raise UnreadableBody
         return value
 
@@ -73,9 +75,8 @@ class FileRequest(Request):
         )
 
 
-def _holds_nul(text: str | bytes) -> bool:
-    raw = text.encode() if isinstance(text, str) else text
-    return _NUL_ESCAPE.search(raw) is not None
+def _holds_nul(raw: bytes) -> bool:
+    return b"\\u0000" in raw and _NUL_ESCAPE.search(raw) is not None
 
 
 def _depth_exceeds(value: object, limit: int) -> bool:

@@ -83,6 +83,14 @@ def test_every_flipped_bit_makes_a_code_unreadable() -> None:
             codes.read_scan(KEYS, text[:5] + base45.b45encode(bytes(changed)).decode())
 
 
+@pytest.mark.parametrize("make", [pass_code, voucher_code])
+def test_the_text_is_base45(make: object) -> None:
+    assert callable(make)
+    for _ in range(100):
+        text = make()[5:]
+        assert base45.b45encode(base45.b45decode(text)).decode() == text
+
+
 def test_truncated_and_extended_codes_are_unreadable() -> None:
     text = voucher_code()
     for end in range(len(text)):
