@@ -16,7 +16,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-import sqlalchemy.exc
 from flask import Flask
 
 from app.kernel.database import db
