@@ -201,8 +201,8 @@ class CatalogueColumn(ApiSchema):
     name = fields.String(required=True)
     kind = fields.String(required=True)
     optional = fields.Boolean(required=True)
-    least = fields.Decimal(required=True, allow_none=True, as_string=True)
-    most = fields.Decimal(required=True, allow_none=True, as_string=True)
+    least = fields.String(required=True, allow_none=True)
+    most = fields.String(required=True, allow_none=True)
     places = fields.Integer(required=True, allow_none=True)
 
 
