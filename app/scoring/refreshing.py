@@ -30,17 +30,16 @@ _STORE = """
                         changes_on)
     SELECT n.citizen_id, n.total, n.tier, n.dimensions, n.scheme_code, n.scheme_version,
            CAST(:as_of AS date), n.changes_on
-    FROM (
-        SELECT coalesce(c.citizen_id, t.citizen_id) AS citizen_id, coalesce(t.total, 0) AS total,
+    FROM (%(whose)s) s
+    FULL JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
+               WHERE %(where)s) t ON t.citizen_id = s.citizen_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(s.citizen_id, t.citizen_id) AS citizen_id, coalesce(t.total, 0) AS total,
                coalesce(t.tier, CAST(:least_tier AS text)) AS tier,
                coalesce(t.dimensions, '{}') AS dimensions, CAST(:scheme AS text) AS scheme_code,
                CAST(:version AS text) AS scheme_version, t.changes_on
-        FROM (%(whose)s) c
-        FULL JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
-                   WHERE %(where)s) t ON t.citizen_id = c.citizen_id
     ) n
-    LEFT JOIN (SELECT * FROM scores WHERE %(where)s) s ON s.citizen_id = n.citizen_id
-    WHERE s.citizen_id IS NULL
+    WHERE s.computed_at IS NULL
        OR (s.total, s.tier, s.dimensions, s.scheme_code, s.scheme_version, s.changes_on)
            IS DISTINCT FROM (n.total, n.tier, n.dimensions, n.scheme_code, n.scheme_version,
                              n.changes_on)
@@ -50,13 +49,16 @@ _STORE = """
         as_of_on = excluded.as_of_on, changes_on = excluded.changes_on, computed_at = now()
 """
 _STORE_SOME = text(_STORE % {
-    "whose": "SELECT unnest(CAST(:citizens AS uuid[])) AS citizen_id",
+    "whose": """
+        SELECT * FROM unnest(CAST(:citizens AS uuid[])) AS u (citizen_id)
+        LEFT JOIN scores USING (citizen_id)
+    """,
     "where": "citizen_id = ANY(CAST(:citizens AS uuid[]))",
 })  # fmt: skip
 # Whoever has a result, and whoever had one.
 _STORE_SLICE = text(_STORE % {
     "whose": """
-        SELECT citizen_id FROM scores
+        SELECT * FROM scores
         WHERE citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
     """,
     "where": "citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)",
