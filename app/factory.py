@@ -32,7 +32,7 @@ from app.records.working import work_off
 from app.redemptions import pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
-from app.scoring import dry_runs, recomputations
+from app.scoring import dry_runs, publication_routes, publications, recomputations
 from app.scoring import routes as scoring_routes
 from app.scoring import version_routes as scheme_version_routes
 from app.scoring.operations import delivery_worker
@@ -90,6 +90,8 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(scoring_routes.blueprint)
     api.register_blueprint(scheme_version_routes.blueprint)
+    api.register_blueprint(publication_routes.blueprint)
+    api.register_blueprint(publication_routes.well_known)
     api.register_blueprint(merchants_routes.blueprint)
     api.register_blueprint(benefits_routes.blueprint)
     api.register_blueprint(redemptions_routes.blueprint)
@@ -173,6 +175,12 @@ def anchor_heads() -> None:
 def keep_scores() -> None:
     """Keep stored scores right: a new scheme, the end of a validity at midnight in the city."""
     recomputations.keep_scores()
+
+
+@jobs.periodic("publish", cron="*/5 * * * *")
+def publish() -> None:
+    """Publish new rules, catalogues, and once a day figures about everybody."""
+    publications.publish_due()
 
 
 @jobs.periodic("verify", cron="*/10 * * * *")

@@ -298,6 +298,18 @@ class ScoreRecomputation(Base):
     finished_at: Mapped[datetime | None]
 
 
+class Publication(Base):
+    """Bytes that were published under an address; they never change."""
+
+    __tablename__ = "publications"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    published_on: Mapped[date]
+    content: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class RecordGrant(Base):
     """What a version of a record granted; only the one in force counts against the daily cap."""
 
@@ -335,5 +347,6 @@ TABLE_KINDS: dict[str, TableKind] = {
     "scheme_dry_runs": TableKind.LOCAL,
     "scores": TableKind.CITIZEN,
     "score_recomputations": TableKind.LOCAL,
+    "publications": TableKind.REFERENCE,
     "record_grants": TableKind.CITIZEN,
 }

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+import psycopg
+
 from app.kernel.documents import DocumentFormat
 from app.kernel.ids import new_id
 from app.members import operations
@@ -366,7 +368,20 @@ def _of_proposal(world: World, body: dict[str, Any] | None = None) -> Real:
     return Real(body=body, path={"proposal_id": str(proposal_id)})
 
 
+def _publication(world: World, _: SandboxControl) -> Real:
+    """Something that the worker has published."""
+    web_url = world.app.extensions["card_settings"].database_url
+    with psycopg.connect(web_url.replace("card_web", "card_job")) as worker:
+        worker.execute(
+            "INSERT INTO publications VALUES ('figures', '2026-06-30', '2026-06-30', '{}')"
+            " ON CONFLICT DO NOTHING"
+        )
+    return Real(path={"kind": "figures", "edition": "2026-06-30"})
+
+
 MAKERS: dict[tuple[str, str], Maker] = {
+    ("GET", "/publications/<string:kind>/<string:edition>.json"): _publication,
+    ("GET", "/publications/<string:kind>/<string:edition>.jws"): _publication,
     ("POST", "/impact-assessments"): _of_body(_assessment),
     ("POST", "/schemes"): _of_body(_scheme),
     ("GET", "/schemes/<string:code>/<string:version>"): lambda world, _: Real(
