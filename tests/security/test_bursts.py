@@ -25,6 +25,7 @@ from tests.web.test_limits import served
 from wechat_integration.sandbox.server import SandboxServer
 
 REFRESH = "/api/v1/tokens/refresh"
+PUBLICATION = "/api/v1/publications/<string:kind>/<string:edition>"
 SCHEME = "/api/v1/schemes/<string:code>/<string:version>"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
@@ -37,6 +38,7 @@ MUST_BE_LIMITED = {
 }
 READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME,
+    "/api/v1/publications", f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
 }
 ROUTES = [
     route for route in matrix()
