@@ -22,7 +22,7 @@ from app.scoring.queries import Score, score_of, score_parameters
 from app.scoring.scheme import Dimension, Indicator, Scheme
 from app.scoring.wording import describe_line, describe_not_counted
 
-LINES_MAX = 200
+LINES_MAX = 100
 ALL_LINES = 1_000_000
 
 

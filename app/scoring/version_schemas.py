@@ -9,6 +9,7 @@ from app.web.openapi import ApiSchema
 
 TEXT_MAX_CHARS = 500
 NOTICE_MAX_CHARS = 5_000
+DOCUMENT_MAX_CHARS = 100_000  # however it is escaped, it fits into the largest body
 
 
 class Reason(ApiSchema):
@@ -20,7 +21,7 @@ class Reason(ApiSchema):
 class NewScheme(Reason):
     """A version to be proposed."""
 
-    document = fields.String(required=True)
+    document = fields.String(required=True, validate=validate.Length(max=DOCUMENT_MAX_CHARS))
     assessment_id = fields.UUID(required=True)
 
 

@@ -8,6 +8,7 @@ from app.trail.queries import ASSESSMENT_KINDS
 from app.web.openapi import ApiSchema
 
 TITLE_MAX_CHARS = 200
+REASON_MAX_CHARS = 500
 
 
 class NewAssessment(ApiSchema):
@@ -23,7 +24,7 @@ class NewAssessment(ApiSchema):
         required=True, validate=validate.Regexp(r"^[0-9a-f]{64}\Z"),
         metadata={"description": "SHA-256, hexadecimal."},
     )
-    reason = fields.String(required=True)
+    reason = fields.String(required=True, validate=validate.Length(max=REASON_MAX_CHARS))
 
 
 class Assessment(ApiSchema):

@@ -165,6 +165,7 @@ def _of_refused(world: World, _: SandboxControl) -> Real:
     """A delivery of ours with a refused row."""
     body = _rows(world)
     sent(world.client, "/deliveries/rows", body, world.ours.callers[Role.SOURCE].headers)
+    world.work_off_line()
     return Real(path={"delivery_id": str(body["delivery_id"])})
 
 
@@ -319,6 +320,7 @@ def _reveal_row(world: World, _: SandboxControl) -> Real:
             keys=world.app.extensions["card_keys"], request=request,
             file=io.BytesIO(csv_file(HOURS, row)),
         )
+    world.work_off_line()
     return Real(
         body={"reason": REASON}, path={"delivery_id": str(delivery_id), "row_number": "2"}
     )

@@ -25,7 +25,8 @@ from app.merchants import operations as merchants
 from app.records.operations import DeliveryRequest, register_source
 from app.records.reading import Encoding
 from app.records.uploads import Upload
-from app.scoring.operations import receive_delivery
+from app.records.working import work_off
+from app.scoring.operations import delivery_worker, receive_delivery
 from app.web import limits
 from app.web.auth import Role, TokenPair, issue_tokens
 from demo.load import prepare_programme
@@ -105,6 +106,12 @@ class World:
         source_id = self.ours.callers[Role.SOURCE].subject_id
         with self.app.app_context():
             return _deliver(self.app, source_id, at_once_max_bytes=0)
+
+    def work_off_line(self) -> None:
+        """Take the deliveries that wait, as the worker does."""
+        with self.app.app_context():
+            for _ in work_off(worker=delivery_worker(keys=keys_of(self.app))):
+                pass
 
 
 @contextmanager

@@ -204,6 +204,16 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("GET", "/deliveries/<uuid:delivery_id>/refusals"): refused(
         "GET", "/deliveries/{delivery}/refusals", (404, "delivery_not_found"), role=Role.SOURCE
     ),
+    **{
+        ("GET", f"/deliveries/<uuid:delivery_id>/refusals.{form}"): refused(
+            "GET", f"/deliveries/{{delivery}}/refusals.{form}", (404, "delivery_not_found"),
+            role=Role.SOURCE,
+        )
+        for form in ("csv", "xlsx")
+    },
+    ("GET", "/deliveries/<uuid:delivery_id>/rows/<int:row_number>"): refused(
+        "GET", "/deliveries/{delivery}/rows/2", (404, "delivery_not_found"), role=Role.SOURCE
+    ),
     ("POST", "/deliveries/<uuid:delivery_id>/cancellation"): refused(
         "POST", "/deliveries/{delivery}/cancellation", (404, "delivery_not_found"),
         role=Role.SOURCE,
