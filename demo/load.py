@@ -177,6 +177,7 @@ def load_deliveries(
             file_name=listed.file,
             source_id=None if is_register else sources[listed.unit].source_id,
             staff_id=staff_id if is_register else None,
+            may_be_ahead=True,
         )
         with (folder / listed.file).open("rb") as file:
             if is_register:

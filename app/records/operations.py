@@ -23,6 +23,7 @@ from app.records.judging import Outcome
 from app.records.models import Delivery, ReopenedDay, Source
 from app.records.queries import (
     CANCELLED,
+    CITY_TODAY,
     WAITING,
     AllowedSource,
     DeliveryReport,
@@ -74,6 +75,14 @@ class DeliveryOutOfOrder(Conflict):
     advice: ClassVar[str] = "报送日期早于已处理的报送，请更正日期或联系平台管理员重新开放该日。"
 
 
+class DeliveryAhead(Invalid):
+    """The delivery date has not come yet; taken, it would shut out everybody until then."""
+
+    code: ClassVar[str] = "delivery_ahead"
+    title: ClassVar[str] = "The delivery date has not come yet"
+    advice: ClassVar[str] = "报送日期晚于今天，请更正日期后重新报送。"
+
+
 class DeliveryIdReused(Invalid):
     """The id belongs to another delivery."""
 
@@ -103,7 +112,8 @@ class DeliveryRequest:
     """A file as its sender describes it; `delivery_id` is made by the sender, before sending.
 
     Exactly one of `source_id` (a department's machine) and `staff_id` (the operator who imports the
-    register) is given.
+    register) is given.  A set of data whose days are facts of its own, not of the clock, says that
+    they `may_be_ahead` of the city's day; then so is the day of the score.
     """
 
     delivery_id: UUID
@@ -114,6 +124,7 @@ class DeliveryRequest:
     source_id: UUID | None = None
     staff_id: UUID | None = None
     row_count: int | None = None  # of rows that came one by one
+    may_be_ahead: bool = False
 
 
 def receive_file(*, request: DeliveryRequest, upload: Upload) -> DeliveryReport:
@@ -129,6 +140,8 @@ def receive_file(*, request: DeliveryRequest, upload: Upload) -> DeliveryReport:
             session.execute(_ONE_ARRIVES_AT_A_TIME)
             known = _replay(request, upload.marks)
             if known is None:
+                if not request.may_be_ahead:
+                    _require_reached(session, request)
                 if not record_type.register:
                     _require_in_order(request)
                 if request.source_id is not None:
@@ -286,6 +299,12 @@ def _deliverable_type(request: DeliveryRequest) -> RecordType:
         if source is None or record_type.code not in source.record_types:
             raise RecordTypeNotAllowed
     return record_type
+
+
+def _require_reached(session: Session, request: DeliveryRequest) -> None:
+    today = session.execute(select(CITY_TODAY)).scalar_one()
+    if request.delivered_on > today:
+        raise DeliveryAhead(today=today.isoformat())
 
 
 def _require_in_order(request: DeliveryRequest) -> None:

@@ -56,6 +56,7 @@ class Programme:
             encoding=encoding,
             file_name=file_name,
             source_id=self.source_id,
+            may_be_ahead=True,
         )
         report = take_delivery(keys=self.keys, request=request, file=io.BytesIO(raw))
         self.sent.append(report)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from app.ledger.queries import points_as_of
 from app.members.id_numbers import mask_id_number
 from app.members.queries import find_masked_profile
 from app.records.operations import (
+    DeliveryAhead,
     DeliveryIdReused,
     DeliveryNotFound,
     DeliveryOutOfOrder,
@@ -26,6 +28,7 @@ from app.records.operations import (
     clean_file_name,
     import_register,
     open_report,
+    receive_file,
     reopen_day,
 )
 from app.records.queries import DeliveryReport, current_day, settled_day
@@ -147,6 +150,27 @@ def test_deliveries_come_in_the_order_of_their_days(programme: Programme) -> Non
     assert programme.deliver(HOURS, programme.hours("ZY-2", "2")).accepted_count == 1
     with pytest.raises(DeliveryOutOfOrder):
         programme.deliver(HOURS, programme.hours("ZY-3", "2"), on=date(2026, 6, 11))
+
+
+def test_a_day_that_has_not_come_is_refused(programme: Programme) -> None:
+    tomorrow = current_day() + timedelta(days=1)
+    line = programme.hours("ZY-1", "2")
+    request = DeliveryRequest(
+        delivery_id=new_id(), record_type=HOURS, delivered_on=tomorrow, encoding=Encoding.UTF_8,
+        file_name="hours.csv", source_id=programme.source_id,
+    )
+    with pytest.raises(DeliveryAhead):
+        receive_file(request=request, upload=Upload.of(programme.keys, hours_file(line)))
+    with pytest.raises(DeliveryAhead):
+        register(programme, on=tomorrow)
+    assert rows("deliveries") == rows("delivery_parts") == []
+    today = replace(request, delivered_on=tomorrow - timedelta(days=1))
+    kept = receive_file(request=today, upload=Upload.of(programme.keys, hours_file(line)))
+    assert kept.status == "waiting"
+
+
+def hours_file(*lines: list[str]) -> io.BytesIO:
+    return io.BytesIO(csv_file(HOURS, *lines))
 
 
 def test_a_refused_file_does_not_move_the_day(programme: Programme) -> None:
