@@ -3,7 +3,8 @@
 I1 entries sum to zero · I2 no account below its line · I3 stored balances replay from entries ·
 I4 a hold ends at most once · I6 balances chain · I7 hashes chain up to the anchored heads ·
 I8 no row was changed, nobody may change one · I9 one effect per id · I10 the programme's sums.
-The order is that of the findings: row by row first, so that the first finding names the bad row.
+The order is that of the findings: rows that break their own seal first, then what no longer follows
+from them, so that the first finding names the bad row, wherever rows happen to lie on disk.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ CHECKS: tuple[Check, ...] = (
         WHERE c.hash IS DISTINCT FROM c.expected_hash
             OR c.previous_hash IS DISTINCT FROM c.before_hash
             OR c.account_version <> c.before_version + 1
-        ORDER BY c.citizen_id, c.account_id, c.account_version
+        ORDER BY c.hash IS NOT DISTINCT FROM c.expected_hash,
+            c.citizen_id, c.account_id, c.account_version, c.transfer_id
         """,
     ),
     Check(
@@ -134,7 +136,7 @@ CHECKS: tuple[Check, ...] = (
             FROM ledger_entries e WHERE e.account_version IS NOT NULL
         ) AS c
         WHERE c.balance_after_units <> c.before_units + c.amount_units
-        ORDER BY c.citizen_id, c.account_id, c.account_version
+        ORDER BY c.citizen_id, c.account_id, c.account_version, c.transfer_id
         """,
     ),
     Check(
@@ -302,6 +304,7 @@ CHECKS: tuple[Check, ...] = (
         FROM ledger_entries e
         JOIN ledger_accounts a ON a.citizen_id = e.citizen_id AND a.account_id = e.account_id
         WHERE e.balance_after_units < 0 AND a.asset = 'points'
+        ORDER BY 1, 2, 3
         """,
     ),
     Check(
@@ -337,6 +340,7 @@ CHECKS: tuple[Check, ...] = (
             WHERE ledger_is_programme_account(e.account_id) GROUP BY t.asset
         ) AS p ON p.asset = a.asset
         WHERE a.units + coalesce(p.units, 0) <> 0
+        ORDER BY 4
         """,
     ),
     Check(
