@@ -12,12 +12,14 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.kernel.database import copy_rows
+from app.ledger.operations import NewGrant, grant_many
 from app.records.keeping import KeptRow
 from app.scoring.models import RecordGrant
 from app.scoring.points import Allotment, CapKey, Grant, RecordKey, grant_rule
 from app.scoring.scheme import Scheme
 
 ACCEPTED = "accepted"
+GRANT = "grant"
 INSUFFICIENT_POINTS = "insufficient_points"
 
 _GRANTS_IN_FORCE = text("""
@@ -123,9 +125,7 @@ class LedgerPoints:
         changes = _Changes()
         for row in rows:
             self._change(row, allotment, changes)
-        for answer in self._post(rows, changes.postings):
-            if answer.outcome != ACCEPTED:
-                raise LedgerDisagreesError(answer.code)
+        self._settle(rows, changes.postings)
         self._keep(rows[0].record_type, changes)
 
     def _grants_points(self, record_type: str) -> bool:
@@ -179,7 +179,7 @@ class LedgerPoints:
         if new is not None and new_lot is not None:
             changes.postings.append(
                 Posting(
-                    kind="grant",
+                    kind=GRANT,
                     citizen_id=row.citizen_id,
                     transfer_id=new_lot,
                     amount_points=new.granted_points,
@@ -200,6 +200,21 @@ class LedgerPoints:
                 )
             )
 
+    def _settle(self, rows: Sequence[KeptRow], postings: Sequence[Posting]) -> None:
+        """Post what must be possible: in bulk for everybody who is only granted something.
+
+        The order counts for each citizen; nobody's points depend on another's.
+        """
+        reversing = {posting.citizen_id for posting in postings if posting.kind != GRANT}
+        mixed = [posting for posting in postings if posting.citizen_id in reversing]
+        plain = [posting for posting in postings if posting.citizen_id not in reversing]
+        grants = [_new_grant(posting) for posting in plain]
+        if grants:
+            grant_many(grants=grants, reason=_reason(rows), effective_on=rows[0].delivered_on)
+        for answer in self._post(rows, mixed):
+            if answer.outcome != ACCEPTED:
+                raise LedgerDisagreesError(answer.code)
+
     def _post(self, rows: Sequence[KeptRow], postings: Sequence[Posting]) -> Sequence[Row[Any]]:
         if not postings:
             return []
@@ -214,7 +229,7 @@ class LedgerPoints:
                 "reversed": [posting.reversed_id for posting in postings],
                 "preferred": [posting.prefer_lot for posting in postings],
                 "effective_on": rows[0].delivered_on,
-                "reason": f"record.{rows[0].record_type}",
+                "reason": _reason(rows),
             },
         ).all()
         return sorted(answers, key=lambda answer: answer.place)
@@ -237,6 +252,19 @@ class LedgerPoints:
 def transfer_id(row: KeptRow, kind: str) -> UUID:
     """The id of what a row does to points: the same whenever the row is taken again."""
     return uuid5(row.delivery_id, f"{row.row_number}:{kind}")
+
+
+def _reason(rows: Sequence[KeptRow]) -> str:
+    return f"record.{rows[0].record_type}"
+
+
+def _new_grant(posting: Posting) -> NewGrant:
+    assert posting.amount_points is not None
+    assert posting.expires_on is not None
+    return NewGrant(
+        citizen_id=posting.citizen_id, transfer_id=posting.transfer_id,
+        amount_points=posting.amount_points, expires_on=posting.expires_on,
+    )
 
 
 def _grant_row(record_type: str, key: RecordKey, grant: Grant) -> dict[str, object]:

@@ -66,9 +66,10 @@ def test_only_published_functions_can_be_called(
     ).fetchall()
     writers = {name for name, definer, _, volatility, _ in rows if definer and volatility == "v"}
     assert writers == {
-        "ledger_grant", "ledger_spend", "ledger_hold", "ledger_hold_fen", "ledger_post_hold",
-        "ledger_void_hold", "ledger_expire_hold", "ledger_reverse", "ledger_expire_lots",
-        "ledger_sweep_hold", "ledger_transfer", "ledger_set_credit_line", "ledger_anchor_heads",
+        "ledger_grant", "ledger_grant_many", "ledger_spend", "ledger_hold", "ledger_hold_fen",
+        "ledger_post_hold", "ledger_void_hold", "ledger_expire_hold", "ledger_reverse",
+        "ledger_expire_lots", "ledger_sweep_hold", "ledger_transfer", "ledger_set_credit_line",
+        "ledger_anchor_heads",
     }
     for name, definer, callable_by_web, volatility, configuration in rows:
         if definer:
