@@ -17,6 +17,7 @@ from datetime import date, datetime
 from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
+import orjson
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from psycopg import sql
@@ -142,7 +143,7 @@ def copy_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, A
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row([
-                Jsonb(row[name]) if name in documents else row[name] for name in names
+                Jsonb(row[name], orjson.dumps) if name in documents else row[name] for name in names
             ])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from operator import mul
 from typing import ClassVar
 
 from app.kernel.errors import Invalid
@@ -17,6 +18,7 @@ from app.members.spelling import compact
 ADULT_YEARS = 18
 _SHAPE = re.compile(r"[0-9]{17}[0-9X]")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ZEROS = ord("0") * sum(_WEIGHTS)  # what the characters of digits are more than the digits
 _CHECK_CHARACTERS = "10X98765432"
 
 
@@ -53,7 +55,7 @@ def has_right_check_character(value: str) -> bool:
 
 def check_character(first_digits: str) -> str:
     """The 18th character for the first 17 digits (ISO 7064 MOD 11-2)."""
-    total = sum(int(d) * weight for d, weight in zip(first_digits, _WEIGHTS, strict=True))
+    total = sum(map(mul, first_digits.encode(), _WEIGHTS)) - _ZEROS
     return _CHECK_CHARACTERS[total % 11]
 
 

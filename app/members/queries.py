@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, func, literal_column, select
+from sqlalchemy import Date, DateTime, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,16 @@ from app.members.spelling import mask_name, mask_phone
 
 CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
 
+# One array instead of thousands of parameters.
+_FIND_BY_INDEX = text("""
+    SELECT l.blind_index, c.citizen_id, c.joined_on, k.wrapped_key, p.name_sealed, p.phone_sealed
+    FROM citizen_lookup l
+    JOIN citizens c USING (citizen_id)
+    JOIN citizen_profiles p USING (citizen_id)
+    JOIN citizen_keys k USING (citizen_id)
+    WHERE l.purpose = 'id_number' AND l.blind_index = ANY(CAST(:indexes AS bytea[]))
+        AND c.status = 'active'
+""")
 _LIVENESS = {
     "citizen": "SELECT citizen_session_is_live(%(subject)s, %(session)s) AS live",
     "source": "SELECT source_session_is_live(%(subject)s, %(session)s) AS live",
@@ -40,12 +50,28 @@ _LIVENESS = {
 
 @dataclass(frozen=True)
 class RegisteredPerson:
-    """A member found by identity number; name and phone never show in a representation."""
+    """A member found by identity number; name and phone are opened only when they are asked for."""
 
     citizen_id: UUID
-    name: str = field(repr=False)
-    phone: str | None = field(repr=False)
     joined_on: date
+    data_key: Key = field(repr=False)  # for sealing what is theirs
+    name_sealed: bytes = field(repr=False)
+    phone_sealed: bytes | None = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name, for comparing."""
+        return self._open("name_sealed", self.name_sealed)
+
+    @property
+    def phone(self) -> str | None:
+        """The phone number, for comparing."""
+        return None if self.phone_sealed is None else self._open("phone_sealed", self.phone_sealed)
+
+    def _open(self, column: str, sealed: bytes) -> str:
+        return open_field(
+            self.data_key, sealed, table=PROFILES, column=column, citizen_id=self.citizen_id
+        )
 
 
 @dataclass(frozen=True)
@@ -106,35 +132,13 @@ def find_citizens_by_id_numbers(
     }
     if not by_index:
         return {}
-    query = (
-        select(CitizenLookup.blind_index, Citizen, CitizenProfile, CitizenKey)
-        .join(Citizen, Citizen.citizen_id == CitizenLookup.citizen_id)
-        .join(CitizenProfile, CitizenProfile.citizen_id == Citizen.citizen_id)
-        .join(CitizenKey, CitizenKey.citizen_id == Citizen.citizen_id)
-        .where(
-            CitizenLookup.purpose == "id_number",
-            CitizenLookup.blind_index.in_(by_index),
-            Citizen.status == "active",
+    with reading() as session:
+        rows = session.execute(_FIND_BY_INDEX, {"indexes": list(by_index)}).all()
+    return {
+        by_index[index]: RegisteredPerson(
+            citizen_id, joined_on, open_data_key(keys, wrapped, citizen_id=citizen_id), *sealed
         )
-    )
-    with reading() as session:
-        rows = session.execute(query).all()
-    return {
-        by_index[index]: _person(keys, citizen, profile, wrapped)
-        for index, citizen, profile, wrapped in rows
-    }
-
-
-def open_data_keys(*, keys: KeyProvider, citizen_ids: Iterable[UUID]) -> dict[UUID, Key]:
-    """The data keys of these citizens, for sealing what is theirs; erased citizens have none."""
-    query = select(CitizenKey.citizen_id, CitizenKey.wrapped_key).where(
-        CitizenKey.citizen_id.in_(list(citizen_ids))
-    )
-    with reading() as session:
-        rows = session.execute(query).all()
-    return {
-        citizen_id: open_data_key(keys, wrapped, citizen_id=citizen_id)
-        for citizen_id, wrapped in rows
+        for index, citizen_id, joined_on, wrapped, *sealed in rows
     }
 
 
@@ -263,18 +267,6 @@ def plain_fields(
         )
         for name, value in sealed.items()
     }
-
-
-def _person(
-    keys: KeyProvider, citizen: Citizen, profile: CitizenProfile, wrapped: CitizenKey
-) -> RegisteredPerson:
-    plain = plain_fields(keys, profile, wrapped)
-    return RegisteredPerson(
-        citizen_id=citizen.citizen_id,
-        name=str(plain["name"]),
-        phone=plain["phone"],
-        joined_on=citizen.joined_on,
-    )
 
 
 def _published(row: ConsentText) -> PublishedText:

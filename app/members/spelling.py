@@ -9,7 +9,6 @@ from typing import ClassVar
 from app.kernel.errors import Invalid
 
 NAME_MAX_CHARS = 64
-_WHITE_SPACE = re.compile("[\\s\u200b\ufeff]+")
 _MIDDLE_DOTS = dict.fromkeys(map(ord, "\u2022\u2027\u30fb\uff65\uff0e"), "\u00b7")
 _PHONE = re.compile(r"(?:\+?86)?(1[3-9][0-9]{9})")
 
@@ -32,11 +31,14 @@ class NameInvalid(Invalid):
 
 def without_white_space(text: str) -> str:
     """The text without any Unicode white space, zero-width space or byte order mark."""
-    return _WHITE_SPACE.sub("", text)
+    joined = "".join(text.split())  # at all white space of Unicode
+    return joined.replace("\u200b", "").replace("\ufeff", "")
 
 
 def compact(text: str) -> str:
     """NFKC (full-width signs become half-width), then without white space."""
+    if text.isascii():  # and therefore normal
+        return "".join(text.split())
     return without_white_space(unicodedata.normalize("NFKC", text))
 
 

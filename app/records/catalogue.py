@@ -128,8 +128,15 @@ class RecordType:
         """The columns by name."""
         return {column.name: column for column in self.columns}
 
+    @cached_property
+    def by_kind(self) -> Mapping[Kind, tuple[Column, ...]]:
+        """The columns of each kind."""
+        return {
+            kind: tuple(column for column in self.columns if column.kind is kind) for kind in Kind
+        }
+
     def _of_kind(self, kind: Kind) -> str | None:
-        return next((column.name for column in self.columns if column.kind is kind), None)
+        return next((column.name for column in self.by_kind[kind]), None)
 
     @cached_property
     def number_column(self) -> str | None:
@@ -160,6 +167,11 @@ class RecordType:
     def status_column(self) -> str | None:
         """The column that says whether the record is valid or void."""
         return self._of_kind(Kind.STATUS)
+
+    @cached_property
+    def needed_columns(self) -> frozenset[str]:
+        """What must be filled in a row."""
+        return frozenset(column.name for column in self.columns if not column.optional)
 
     @cached_property
     def void_columns(self) -> frozenset[str]:

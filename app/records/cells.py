@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 from app.members.id_numbers import compact_id_number, has_id_number_shape
 from app.members.spelling import PhoneInvalid, parse_phone
@@ -21,6 +23,7 @@ _SPACE = "".join(
               0x202F, 0x205F, 0x3000, 0xFEFF))
 )  # fmt: skip
 _NO_SPACE = dict.fromkeys(map(ord, _SPACE))
+_BEGINS_LIKE_FORMULA = re.compile(rf"(?:\A|\0)[{_SPACE}]*[=@+-]")
 _PLAIN_SIGNED = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 _TIME = r"[T ]\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 _DATES = tuple(
@@ -33,6 +36,7 @@ _DATES = tuple(
     )
 )
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
+CACHED_VALUES = 4_096  # days and quantities repeat; what tells one person from another is not kept
 _VERSION = re.compile(r"0*[1-9][0-9]{0,3}")
 
 
@@ -79,6 +83,13 @@ def is_formula(cell: str) -> bool:
     return text[:1] in {"+", "-"} and len(text) > 1 and not _PLAIN_SIGNED.fullmatch(text)
 
 
+def has_formula(cells: Sequence[str]) -> bool:
+    """Whether one of the cells is a formula."""
+    # One search over all of them passes over nearly every row.
+    suspicious = _BEGINS_LIKE_FORMULA.search("\0".join(cells)) or FormulaCell in map(type, cells)
+    return bool(suspicious) and any(map(is_formula, cells))
+
+
 def read_id_number(cell: str) -> str | None:
     """A resident ID number in its normal form (capital X), its check digit not yet looked at."""
     if isinstance(cell, NumberCell | DayCell):
@@ -87,6 +98,7 @@ def read_id_number(cell: str) -> str | None:
     return text if has_id_number_shape(text) else None
 
 
+@lru_cache(maxsize=CACHED_VALUES, typed=True)
 def read_date(cell: str) -> date | None:
     """A day in one of the four written forms, or of an Excel date cell; a time is ignored."""
     if isinstance(cell, DayCell):
@@ -106,6 +118,7 @@ def _day(year: str, month: str, day: str) -> date | None:
         return None
 
 
+@lru_cache(maxsize=CACHED_VALUES, typed=True)
 def read_number(cell: str) -> str | None:
     """A decimal number in its normal form: no sign of zero, no needless zeros ("2.50" → "2.5")."""
     found = _NUMBER.fullmatch(trim(unicodedata.normalize("NFKC", cell)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -146,7 +146,7 @@ def _record(version: NewVersion, data_key: Key) -> dict[str, object]:
 def _sealed(version: NewVersion, data_key: Key) -> bytes | None:
     if not version.details:
         return None
-    plain = json.dumps(dict(version.details), ensure_ascii=False).encode()
+    plain = orjson.dumps(version.details)
     row = version.row
     context = details_context(
         citizen_id=row.citizen_id, record_type=row.record_type,

@@ -85,9 +85,9 @@ class Row:
         at = self.layout.positions[self.kind.id_column]
         return self.cells[:at] + self.cells[at + 1 :]
 
-    def columns(self, *kinds: Kind) -> list[Column]:
-        """The columns of some kinds."""
-        return [column for column in self.kind.columns if column.kind in kinds]
+    def columns(self, kind: Kind) -> tuple[Column, ...]:
+        """The columns of a kind."""
+        return self.kind.by_kind[kind]
 
 
 Step = Callable[[Row], Reason | None]
@@ -141,7 +141,7 @@ def _id_birth_date(row: Row) -> Reason | None:
 
 def formula(row: Row) -> Reason | None:
     """Step 9."""
-    return Reason.FORMULA_CELL if any(map(reading.is_formula, row.other_cells())) else None
+    return Reason.FORMULA_CELL if reading.has_formula(row.other_cells()) else None
 
 
 @cache
@@ -161,11 +161,7 @@ def _missing_field(row: Row) -> Reason | None:
     kind = row.kind
     if kind.status_column:
         row.is_void = compact(row.cell(kind.status_column)) == VOID
-    needed = (
-        kind.void_columns
-        if row.is_void
-        else [column.name for column in kind.columns if not column.optional]
-    )
+    needed = kind.void_columns if row.is_void else kind.needed_columns
     missing = any(reading.is_empty(row.cell(name)) for name in needed)
     return Reason.MISSING_FIELD if missing else None
 

@@ -16,11 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
 from app.members.operations import NewMember, register_members
-from app.members.queries import (
-    RegisteredPerson,
-    find_citizens_by_id_numbers,
-    open_data_keys,
-)
+from app.members.queries import RegisteredPerson, find_citizens_by_id_numbers
 from app.records.catalogue import Catalogue, RecordType
 from app.records.judging import (
     HeldRecord,
@@ -139,7 +135,8 @@ class RecordTaker:
             if person is None or person.joined_on > self._taking.delivered_on:
                 self.tally.note(number, Outcome.DROPPED)
                 continue
-            row.person_name = person.name
+            if row.kind.name_column is not None:
+                row.person_name = person.name
             statement = read_statement(row, catalogue=self._taking.catalogue)
             if isinstance(statement, Statement):
                 found.append((number, person, statement))
@@ -148,10 +145,10 @@ class RecordTaker:
         return found
 
     def _look_up(self, id_numbers: set[str]) -> None:
-        keys = self._taking.keys
-        self._people = find_citizens_by_id_numbers(keys=keys, id_numbers=id_numbers)
-        members = {person.citizen_id for person in self._people.values()}
-        self._data_keys = open_data_keys(keys=keys, citizen_ids=members)
+        self._people = find_citizens_by_id_numbers(keys=self._taking.keys, id_numbers=id_numbers)
+        self._data_keys = {
+            person.citizen_id: person.data_key for person in self._people.values()
+        }
 
     def _judge(self, statements: list[tuple[int, RegisteredPerson, Statement]]) -> None:
         """Steps 23-28, in row order."""

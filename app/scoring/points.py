@@ -88,8 +88,7 @@ class Allotment:
 
 def grant_rule(scheme: Scheme, row: KeptRow) -> GrantRule | None:
     """The rule by which a record grants points, if there is one."""
-    fed = {indicator.code for indicator in scheme.indicator_of(row.record_type, row.item)}
-    return next((rule for rule in scheme.points.grants if rule.indicator in fed), None)
+    return scheme.grant_rule_of(row.record_type, row.item)
 
 
 def record_points(

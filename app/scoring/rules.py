@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 
 class Rule(StrEnum):
@@ -153,3 +154,17 @@ class Scheme:
             if indicator.record_type == record_type
             and (not indicator.items or item in indicator.items)
         ]
+
+    def grant_rule_of(self, record_type: str, item: str | None) -> GrantRule | None:
+        """The rule by which such a record grants points, if there is one; found once for all."""
+        kind = (record_type, item)
+        if kind not in self._grant_rules:
+            fed = {indicator.code for indicator in self.indicator_of(record_type, item)}
+            self._grant_rules[kind] = next(
+                (rule for rule in self.points.grants if rule.indicator in fed), None
+            )
+        return self._grant_rules[kind]
+
+    @cached_property
+    def _grant_rules(self) -> dict[tuple[str, str | None], GrantRule | None]:
+        return {}
