@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TextIO, cast
+from typing import IO, TextIO
 from uuid import UUID
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import with_appcontext
 
 from app.benefits.catalogue import BadCatalogueError
@@ -19,7 +19,6 @@ from app.kernel import jobs
 from app.kernel.database import transaction
 from app.kernel.errors import DomainError
 from app.kernel.ids import new_id
-from app.kernel.keys import KeyProvider
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
 from app.members import operations as members
@@ -34,6 +33,7 @@ from app.records.working import work_off
 from app.scoring import operations as scoring
 from app.scoring.scheme import SchemeError, catalogue_code
 from app.scoring.scheme import lint_scheme as find_faults
+from app.web.keys import key_provider
 
 IMPORT_POLL_SECONDS = 0.5
 FILE_ENCODINGS = tuple(one for one in Encoding if one is not Encoding.JSON)
@@ -78,7 +78,7 @@ def staff_commands() -> None:
 def create_staff(username: str, role: str, name: str, password: str) -> None:
     """Create an account, the first operator's too; prints the address for the authenticator."""
     made = members.create_staff(
-        keys=_keys(), username=username, password=password, role=role, display_name=name
+        keys=key_provider(), username=username, password=password, role=role, display_name=name
     )
     click.echo(f"{made.staff_id}\t{made.totp_uri}")
 
@@ -98,7 +98,7 @@ def disable_staff(staff_id: UUID) -> None:
 def create_source(name: str, source_id: UUID | None) -> None:
     """Create a source machine; prints its id, credential id and, once, its secret."""
     with transaction():
-        made = members.create_source_account(keys=_keys(), name=name, source_id=source_id)
+        made = members.create_source_account(keys=key_provider(), name=name, source_id=source_id)
     click.echo(f"{made.source_id}\t{made.credential_id}\t{made.secret}")
 
 
@@ -233,12 +233,12 @@ def import_file(
         staff_id=staff_id,
     )
     try:
-        upload = Upload.of(_keys(), file)
+        upload = Upload.of(key_provider(), file)
         if source_id is None:
             report = receive_file(request=request, upload=upload)
         else:
             report = scoring.receive_delivery(
-                keys=_keys(), request=request, upload=upload, at_once_max_bytes=0
+                keys=key_provider(), request=request, upload=upload, at_once_max_bytes=0
             )
     except DomainError as error:
         raise click.ClickException(f"{error.title} ({error.code})") from error
@@ -254,7 +254,7 @@ def import_file(
 
 def _worked_off(report: DeliveryReport) -> DeliveryReport:
     """Work until a delivery is finished, here or by the workers, and show how far it is."""
-    worker = scoring.delivery_worker(keys=_keys())
+    worker = scoring.delivery_worker(keys=key_provider())
     with click.progressbar(length=100, label=str(report.delivery_id)) as bar:
         while not report.is_finished:
             steps = work_off(worker=worker)
@@ -291,10 +291,6 @@ def anchor_ledger() -> None:
     """Anchor the heads of all accounts for today and print the value to publish."""
     anchor = anchor_heads()
     click.echo(f"{anchor.anchored_on.isoformat()} {anchor.digest} {anchor.head_count} heads")
-
-
-def _keys() -> KeyProvider:
-    return cast("KeyProvider", current_app.extensions["card_keys"])
 
 
 def _worker_settings(settings: Settings) -> jobs.WorkerSettings:

@@ -6,7 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
+
+from flask import current_app
 
 
 class BadSettingsError(SystemExit):
@@ -86,6 +89,11 @@ class Settings:
         if reader.problems:
             raise BadSettingsError(reader.problems)
         return settings
+
+
+def running_settings() -> Settings:
+    """The settings of the running application."""
+    return cast("Settings", current_app.extensions["card_settings"])
 
 
 class _Reader:

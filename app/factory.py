@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import redis
-from flask import Flask, current_app
+from flask import Flask
 from flask_migrate import Migrate
 
 from app.benefits import routes as benefits_routes
 from app.cli import register_commands
-from app.config import Settings
+from app.config import Settings, running_settings
 from app.kernel import checks, jobs
 from app.kernel.database import database_configuration, db
 from app.kernel.jobs import queue_state
@@ -39,6 +38,7 @@ from app.scoring.operations import delivery_worker
 from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
+from app.web.keys import key_provider
 from app.web.limits import configure_limits
 from app.web.openapi import SynchronousFlask, configure_openapi
 from app.web.problems import register_problems
@@ -106,8 +106,7 @@ def _session_is_live(caller: Caller) -> bool:
 
 def carry_out_dry_run(message: jobs.Message) -> None:
     """Try proposed rules on everybody; the message goes by the id of the dry run."""
-    keys = cast("KeyRing", current_app.extensions["card_keys"])
-    dry_runs.carry_out_dry_run(keys=keys, dry_run_id=message.citizen_id)
+    dry_runs.carry_out_dry_run(keys=key_provider(), dry_run_id=message.citizen_id)
 
 
 @jobs.periodic("expire_holds", cron="* * * * * */30")
@@ -131,10 +130,9 @@ def prune_scans() -> None:
 @jobs.periodic("take_deliveries", cron="* * * * * */2")
 def take_deliveries() -> None:
     """Take the files that wait, in the order of their arrival, until none is left."""
-    settings: Settings = current_app.extensions["card_settings"]
     worker = delivery_worker(
-        keys=current_app.extensions["card_keys"],
-        lease_seconds=settings.job_stall_seconds,
+        keys=key_provider(),
+        lease_seconds=running_settings().job_stall_seconds,
         must_stop=jobs.must_stop,
     )
     for _ in work_off(worker=worker):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from flask import current_app
-
-from app.kernel.keys import KeyProvider
 from app.members import operations, queries, schemas
 from app.web import limits
 from app.web.auth import (
@@ -20,14 +17,10 @@ from app.web.auth import (
     issue_tokens,
     public,
 )
+from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 
 blueprint = Blueprint("members", __name__, url_prefix=API_PREFIX)
-
-
-def key_provider() -> KeyProvider:
-    """The keys of the running application."""
-    return cast("KeyProvider", current_app.extensions["card_keys"])
 
 
 def tokens_of(opened: operations.OpenedSession) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from flask import Response, current_app, url_for
+from flask import Response, url_for
 from werkzeug.datastructures import FileStorage
 
-from app.config import Settings
-from app.kernel.keys import KeyProvider
+from app.config import running_settings
 from app.kernel.tables import write_csv
 from app.members.operations import NewCredential
 from app.records import editing, operations, schemas
@@ -25,6 +24,7 @@ from app.records.returning import Returned, returned_csv, returned_xlsx
 from app.records.scanning import Scanner
 from app.records.uploads import Upload, UploadLimits
 from app.web.auth import Role, allow, caller, public
+from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 from app.web.requests import PAGE_MAX_ROWS, takes_files
 
@@ -37,30 +37,20 @@ FILE = {"type": "string", "format": "binary"}
 blueprint = Blueprint("records", __name__, url_prefix=API_PREFIX)
 
 
-def key_provider() -> KeyProvider:
-    """The keys of the running application."""
-    return cast("KeyProvider", current_app.extensions["card_keys"])
-
-
-def settings() -> Settings:
-    """The settings of the running application."""
-    return cast("Settings", current_app.extensions["card_settings"])
-
-
 def upload_max_bytes() -> int:
     """The largest body with a file in it; a declared length above it is refused unread."""
-    return settings().csv_max_bytes + FORM_MAX_BYTES
+    return running_settings().csv_max_bytes + FORM_MAX_BYTES
 
 
 def new_upload() -> Upload:
     """Where the file of a form is written: sealed, part by part, never to a disk."""
-    limits = UploadLimits(settings().csv_max_bytes, settings().xlsx_max_bytes)
+    limits = UploadLimits(running_settings().csv_max_bytes, running_settings().xlsx_max_bytes)
     return Upload(key_provider(), limits, scanner())
 
 
 def scanner() -> Scanner | None:
     """What looks at files before they are taken in, where there is one."""
-    url = settings().clamd_url
+    url = running_settings().clamd_url
     return Scanner(url) if url else None
 
 
@@ -90,7 +80,7 @@ def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
         keys=key_provider(),
         request=request,
         upload=cast("Upload", file.stream),
-        at_once_max_bytes=settings().at_once_max_bytes,
+        at_once_max_bytes=running_settings().at_once_max_bytes,
     )
     return answer_report(report)
 

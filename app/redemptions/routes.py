@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, current_app, jsonify
+from flask import Response, jsonify
 
-from app.kernel.keys import KeyProvider
 from app.redemptions import annulments, operations, qr, queries, schemas, vouchers
 from app.web import limits
 from app.web.auth import Role, allow, caller
+from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 
 blueprint = Blueprint("redemptions", __name__, url_prefix=API_PREFIX)
@@ -20,11 +20,6 @@ JSON: Final = "application/json"
 PNG: Final = "image/png"
 SVG: Final = "image/svg+xml"
 PICTURE: Final = {"type": "string", "format": "binary"}
-
-
-def keys() -> KeyProvider:
-    """The keys of the running application."""
-    return cast("KeyProvider", current_app.extensions["card_keys"])
 
 
 def counter_at(shop_id: UUID) -> operations.Counter:
@@ -115,8 +110,9 @@ def draw_voucher_code_svg(voucher_id: UUID) -> Response:
 @blueprint.refuses(404, 409)
 def show_manual_code(voucher_id: UUID) -> dict[str, Any]:
     """The code to read out to a clerk whose camera is broken."""
-    citizen_id = caller().subject_id
-    code = vouchers.show_manual_code(keys=keys(), citizen_id=citizen_id, voucher_id=voucher_id)
+    code = vouchers.show_manual_code(
+        keys=key_provider(), citizen_id=caller().subject_id, voucher_id=voucher_id
+    )
     return {"code": code}
 
 
@@ -138,7 +134,7 @@ def give_back_voucher(voucher_id: UUID) -> queries.HeldVoucher:
 def preview(body: dict[str, Any]) -> Response:
     """What a clerk may know before redeeming; it burns a pass code."""
     counter = counter_at(body.pop("shop_id"))
-    return jsonify(operations.preview(keys=keys(), counter=counter, **body))
+    return jsonify(operations.preview(keys=key_provider(), counter=counter, **body))
 
 
 @blueprint.route("/redemptions", methods=["POST"])
@@ -150,7 +146,7 @@ def preview(body: dict[str, Any]) -> Response:
 def redeem(body: dict[str, Any]) -> Response:
     """Redeem a voucher, once; the same id gives the same answer."""
     counter = counter_at(body.pop("shop_id"))
-    answer = operations.redeem(keys=keys(), counter=counter, **body)
+    answer = operations.redeem(keys=key_provider(), counter=counter, **body)
     return Response(answer, content_type=JSON)
 
 
@@ -161,7 +157,7 @@ def redeem(body: dict[str, Any]) -> Response:
 def list_redemptions(page: dict[str, Any]) -> dict[str, Any]:
     """What the clerk's shop redeemed today, the latest first."""
     counter = counter_at(page.pop("shop_id"))
-    found = operations.list_redemptions_of_today(keys=keys(), counter=counter, **page)
+    found = operations.list_redemptions_of_today(keys=key_provider(), counter=counter, **page)
     return {"redemptions": found}
 
 
@@ -174,16 +170,18 @@ def list_redemptions(page: dict[str, Any]) -> dict[str, Any]:
 def annul(body: dict[str, Any]) -> Response:
     """Take back a redemption of the clerk's merchant within 15 minutes."""
     counter = counter_at(body.pop("shop_id"))
-    return Response(annulments.annul(keys=keys(), counter=counter, **body), content_type=JSON)
+    answer = annulments.annul(keys=key_provider(), counter=counter, **body)
+    return Response(answer, content_type=JSON)
 
 
 def _minted() -> operations.MintedPassCode:
     who = caller()
     return operations.mint_pass_code(
-        keys=keys(), citizen_id=who.subject_id, session_id=who.session_id
+        keys=key_provider(), citizen_id=who.subject_id, session_id=who.session_id
     )
 
 
 def _voucher_code(voucher_id: UUID) -> str:
-    citizen_id = caller().subject_id
-    return vouchers.show_voucher_code(keys=keys(), citizen_id=citizen_id, voucher_id=voucher_id)
+    return vouchers.show_voucher_code(
+        keys=key_provider(), citizen_id=caller().subject_id, voucher_id=voucher_id
+    )

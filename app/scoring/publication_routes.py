@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 import orjson
-from flask import Response, current_app, request, url_for
+from flask import Response, request, url_for
 
 from app.kernel.detached import sign_detached, verification_keys
-from app.kernel.keys import KeyProvider
 from app.scoring import publication_schemas
 from app.scoring.publications import Publication, list_publications, open_publication
 from app.web import limits
 from app.web.auth import public
+from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 
 JOSE = "application/jose"
@@ -52,7 +52,7 @@ def read_publication(kind: str, edition: str) -> Response:
 def read_signature(kind: str, edition: str) -> Response:
     """The signature of a publication; its `kid` names a key of /.well-known/jwks.json."""
     found = open_publication(kind=kind, name=edition)
-    signature = sign_detached(keys=_keys(), payload=found.content)
+    signature = sign_detached(keys=key_provider(), payload=found.content)
     return _cached(signature.encode(), JOSE, PASSING_SECONDS)
 
 
@@ -61,12 +61,8 @@ def read_signature(kind: str, edition: str) -> Response:
 @well_known.response(200, content_type=KEY_SET, description="A JSON Web Key Set.")
 def read_keys() -> Response:
     """The public keys that publications are checked with (RFC 7517)."""
-    key_set = orjson.dumps({"keys": verification_keys(keys=_keys())})
+    key_set = orjson.dumps({"keys": verification_keys(keys=key_provider())})
     return _cached(key_set, KEY_SET, PASSING_SECONDS)
-
-
-def _keys() -> KeyProvider:
-    return cast("KeyProvider", current_app.extensions["card_keys"])
 
 
 def _entry(one: Publication) -> dict[str, Any]:

@@ -7,17 +7,15 @@ from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app.kernel.keys import KeyProvider
+from app.config import running_settings
 from app.records.operations import DeliveryRequest
 from app.records.reading import JSON_MAX_BYTES, Encoding
 from app.records.routes import (
     answer_report,
     new_upload,
     scanner,
-    settings,
     upload_max_bytes,
 )
 from app.records.schemas import DeliveryFile, DeliveryForm, DeliveryReport, DeliveryRows
@@ -31,17 +29,13 @@ from app.scoring.tracing import RevealedRow, RowTrace
 from app.scoring.wording import plain
 from app.trail.operations import Actor
 from app.web.auth import Role, allow, caller, public
+from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 from app.web.requests import takes_files
 
 ROWS_NAME = "rows.json"
 
 blueprint = Blueprint("scoring", __name__, url_prefix=API_PREFIX)
-
-
-def key_provider() -> KeyProvider:
-    """The keys of the running application."""
-    return cast("KeyProvider", current_app.extensions["card_keys"])
 
 
 @blueprint.route("/deliveries", methods=["POST"])
@@ -92,7 +86,7 @@ def _received(request: DeliveryRequest, upload: Upload) -> Any:
             keys=key_provider(),
             request=request,
             upload=upload,
-            at_once_max_bytes=settings().at_once_max_bytes,
+            at_once_max_bytes=running_settings().at_once_max_bytes,
         )
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app
+from flask import Response
 
-from app.config import Settings
+from app.config import running_settings
 from app.scoring import dry_runs, version_schemas, versions
 from app.scoring.charts import PAGE_POLICY, figures_csv, figures_page
 from app.scoring.version_queries import (
@@ -52,7 +52,7 @@ def show_scheme_version(code: str, version: str) -> dict[str, Any]:
 def propose_scheme(body: dict[str, Any]) -> dict[str, Any]:
     """Propose a version as a draft; another operator confirms it later."""
     made = versions.propose_scheme(
-        operator_id=caller().subject_id, notice_days=_notice_days(), **body
+        operator_id=caller().subject_id, notice_days=running_settings().scheme_notice_days, **body
     )
     return _shown(made)
 
@@ -85,7 +85,7 @@ def publish_notice(body: dict[str, Any], code: str, version: str) -> dict[str, A
     """Tell everybody what a draft would change; it is public from now on."""
     told = versions.publish_notice(
         name=VersionName(code, version), operator_id=caller().subject_id,
-        notice_days=_notice_days(), **body,
+        notice_days=running_settings().scheme_notice_days, **body,
     )
     return _shown(told)
 
@@ -100,7 +100,7 @@ def confirm_scheme(body: dict[str, Any], code: str, version: str) -> dict[str, A
     """Confirm what another operator proposed; it applies by itself from its date on."""
     confirmed = versions.confirm_scheme(
         name=VersionName(code, version), operator_id=caller().subject_id,
-        notice_days=_notice_days(), **body,
+        notice_days=running_settings().scheme_notice_days, **body,
     )
     return _shown(confirmed)
 
@@ -164,11 +164,6 @@ def read_dry_run_csv(dry_run_id: UUID) -> Response:
         figures_csv(found), content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="figures.csv"'},
     )
-
-
-def _notice_days() -> int:
-    settings = cast("Settings", current_app.extensions["card_settings"])
-    return settings.scheme_notice_days
 
 
 def _shown(state: SchemeState) -> dict[str, Any]:

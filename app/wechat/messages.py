@@ -15,12 +15,12 @@ from flask import current_app
 from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.config import Settings
+from app.config import running_settings
 from app.kernel.clock import CITY_ZONE
 from app.kernel.database import transaction
 from app.kernel.jobs import Message
-from app.kernel.keys import KeyProvider
 from app.members.queries import find_openid
+from app.web.keys import key_provider
 from app.wechat.gateway import MessageRefused, WeChatGateway
 from app.wechat.models import WeChatMessage
 
@@ -31,19 +31,17 @@ THING_MAX_CHARS = 20  # what WeChat takes in a `thing` parameter
 
 def send_redeemed(message: Message) -> None:
     """Tell a citizen that a voucher was redeemed; any other error than a refusal means: again."""
-    settings = cast("Settings", current_app.extensions["card_settings"])
     gateway = cast("WeChatGateway", current_app.extensions["card_wechat"])
-    keys = cast("KeyProvider", current_app.extensions["card_keys"])
     if not _begin(message):
         return
-    openid = find_openid(keys=keys, citizen_id=message.citizen_id)
+    openid = find_openid(keys=key_provider(), citizen_id=message.citizen_id)
     if openid is None:
         _settle(message.citizen_id, message.message_id, "unreachable")
         return
     try:
         gateway.send_message(
             openid=openid,
-            template_id=settings.wechat_redeemed_template_id,
+            template_id=running_settings().wechat_redeemed_template_id,
             page=REDEEMED_PAGE,
             data=redeemed_data(message.payload),
         )

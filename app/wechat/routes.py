@@ -6,10 +6,11 @@ from typing import Any, cast
 
 from flask import current_app
 
-from app.members.routes import key_provider, tokens_of
+from app.members.routes import tokens_of
 from app.members.schemas import Tokens
 from app.web import limits
 from app.web.auth import public
+from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 from app.wechat import operations, schemas
 
