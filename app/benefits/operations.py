@@ -18,6 +18,7 @@ from app.benefits.catalogue import BadCatalogueError, CatalogueEntry, parse_cata
 from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
 from app.benefits.queries import PublishedBenefit
 from app.benefits.values import is_at_least
+from app.kernel.clock import city_today
 from app.kernel.database import reading, savepoint, transaction, transaction_required
 from app.kernel.ids import new_id
 from app.ledger import queries as ledger
@@ -167,7 +168,7 @@ def _offer(
 def _ladder(citizen_id: UUID) -> list[tuple[str, int]]:
     """The tiers above the citizen's score, the nearest first, with the points that are missing."""
     with reading() as session:
-        today = session.execute(select(queries.CITY_TODAY)).scalar_one()
+        today = city_today(session)
     scheme = scoring.scheme_in_force(on=today)
     if scheme is None:
         return []

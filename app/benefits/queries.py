@@ -8,12 +8,11 @@ from datetime import date, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, func, literal_column, select, text
+from sqlalchemy import func, select, text
 
 from app.benefits.models import Benefit, BenefitStock
 from app.kernel.database import reading
 
-CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
 _CURRENT = text(
     "SELECT b.benefit_id FROM benefits_on((now() AT TIME ZONE 'Asia/Shanghai')::date) b"
 )

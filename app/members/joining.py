@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from app.kernel.clock import city_today
 from app.kernel.crypto import open_data_key
 from app.kernel.database import reading, transaction
 from app.kernel.errors import Conflict, NotAllowed
@@ -28,7 +29,7 @@ from app.members.consents import (
 )
 from app.members.id_numbers import IdNumber, is_adult, parse_id_number
 from app.members.models import Citizen, CitizenKey, CitizenProfile, WeChatIdentity
-from app.members.queries import city_today, find_citizen_id
+from app.members.queries import find_citizen_id
 from app.members.register import NewMember, claim_indexes, ensure_citizens
 from app.members.sealing import IDENTITIES, PROFILES, blind_index, open_field, seal_field
 from app.members.sessions import CITIZEN, OpenedSession, open_citizen_session

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, func, literal_column, select, text
+from sqlalchemy import DateTime, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session
 
 from app.kernel.crypto import open_data_key
 from app.kernel.database import hot_call, reading
@@ -28,8 +27,6 @@ from app.members.models import (
 )
 from app.members.sealing import IDENTITIES, PROFILES, blind_indexes, open_field
 from app.members.spelling import mask_name, mask_phone
-
-CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
 
 # One array instead of thousands of parameters.
 _FIND_BY_INDEX = text("""
@@ -243,11 +240,6 @@ def database_now() -> datetime:
     clock = func.clock_timestamp(type_=DateTime(timezone=True))
     with reading() as session:
         return session.execute(select(clock)).scalar_one()
-
-
-def city_today(session: Session) -> date:
-    """The day in the city, by the database's clock."""
-    return session.execute(select(CITY_TODAY)).scalar_one()
 
 
 def plain_fields(

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
+from app.kernel.clock import city_today
 from app.kernel.database import transaction
 from app.kernel.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
 from app.kernel.ids import new_id
@@ -23,7 +24,6 @@ from app.records.judging import Outcome
 from app.records.models import Delivery, ReopenedDay, Source
 from app.records.queries import (
     CANCELLED,
-    CITY_TODAY,
     WAITING,
     AllowedSource,
     DeliveryReport,
@@ -302,7 +302,7 @@ def _deliverable_type(request: DeliveryRequest) -> RecordType:
 
 
 def _require_reached(session: Session, request: DeliveryRequest) -> None:
-    today = session.execute(select(CITY_TODAY)).scalar_one()
+    today = city_today(session)
     if request.delivered_on > today:
         raise DeliveryAhead(today=today.isoformat())
 

@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import Date, Row, Select, cast, func, literal_column, or_, select
+from sqlalchemy import Date, Row, Select, cast, func, or_, select
 
+from app.kernel.clock import city_today
 from app.kernel.database import reading
 from app.kernel.documents import DocumentFormat
 from app.kernel.errors import Conflict, NotFound
@@ -27,7 +28,6 @@ PROCESSED, REFUSED, CANCELLED, FAILED = "processed", "refused", "cancelled", "fa
 STATUSES = (WAITING, RUNNING, PROCESSED, REFUSED, CANCELLED, FAILED)
 OPEN_STATUSES = (WAITING, RUNNING)
 PAGE_MAX_ROWS = 100
-CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
 _PUBLISHED_ON = cast(func.timezone("Asia/Shanghai", CatalogueVersion.created_at), Date)
 
 
@@ -239,7 +239,7 @@ def first_in_line() -> UUID | None:
 def current_day() -> date:
     """The day of the score now: today in the city, or the last delivery date when that is later."""
     with reading() as session:
-        today = session.execute(select(CITY_TODAY)).scalar_one()
+        today = city_today(session)
     return max(today, last_processed_on() or today)
 
 
@@ -249,7 +249,7 @@ def settled_day() -> date:
     What follows from a day by itself, such as the expiry of points, is written down up to here.
     """
     with reading() as session:
-        today = session.execute(select(CITY_TODAY)).scalar_one()
+        today = city_today(session)
     return min(today, last_processed_on() or today)
 
 

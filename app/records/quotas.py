@@ -14,10 +14,10 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from app.kernel.clock import CITY_TODAY
 from app.kernel.database import reading, transaction
 from app.kernel.errors import NotFound, TooMany
 from app.records.models import Source, SourceDay
-from app.records.queries import CITY_TODAY
 
 # One statement looks and counts: rows of one source and day are counted one after the other.
 _COUNT = text("""

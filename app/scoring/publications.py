@@ -17,9 +17,10 @@ import orjson
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from app.kernel.clock import city_today
 from app.kernel.database import reading, transaction
 from app.kernel.errors import NotFound
-from app.records.queries import CITY_TODAY, CatalogueEdition, list_editions
+from app.records.queries import CatalogueEdition, list_editions
 from app.scoring import models
 from app.scoring.figures import tier_order
 from app.scoring.protection import LEAST, joined_groups, joined_label
@@ -87,7 +88,7 @@ def open_publication(*, kind: str, name: str) -> Publication:
 def publish_due() -> int:
     """Publish what is not yet: rules, catalogues, the figures of today; how many were new."""
     with transaction() as session:
-        today: date = session.execute(select(CITY_TODAY)).scalar_one()
+        today = city_today(session)
         held = {
             (kind, name)
             for kind, name in session.execute(

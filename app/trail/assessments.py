@@ -10,8 +10,7 @@ from datetime import date, timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import Date, literal_column, select
-
+from app.kernel.clock import city_today
 from app.kernel.database import transaction
 from app.kernel.errors import Conflict, IdReused, Invalid
 from app.trail.models import ImpactAssessment
@@ -19,7 +18,6 @@ from app.trail.operations import Actor, record_act, require_reason
 from app.trail.queries import Assessment, find_assessment
 
 KEPT_DAYS = 3 * 366  # three years at least
-_CITY_TODAY = literal_column("(now() AT TIME ZONE 'Asia/Shanghai')::date", Date())
 
 
 class AssessmentNotConcluded(Invalid):
@@ -63,7 +61,7 @@ def register_assessment(
             getattr(known, name) != value for name, value in vars(assessment).items()
         ):
             raise IdReused
-        if assessment.concluded_on > session.execute(select(_CITY_TODAY)).scalar_one():
+        if assessment.concluded_on > city_today(session):
             raise AssessmentNotConcluded
         if known is None:
             kept_until_on = assessment.concluded_on + timedelta(days=KEPT_DAYS)
