@@ -139,8 +139,13 @@ def prepare_programme(*, since: date | None = None) -> None:
     written = _EFFECTIVE_ON.search(document)
     if since is not None and written is not None and since < date.fromisoformat(written[1]):
         document = _EFFECTIVE_ON.sub(f"effective_on = {since.isoformat()}", document)
-    publish_first_catalogue(document=read_catalogue_file(CATALOGUE))
+    publish_catalogue()
     publish_scheme(document=document)
+
+
+def publish_catalogue() -> None:
+    """Publish the first information catalogue of the city."""
+    publish_first_catalogue(document=read_catalogue_file(CATALOGUE))
 
 
 def create_sources(*, keys: KeyProvider, folder: Path = FOLDER) -> dict[str, DemoSource]:

@@ -20,10 +20,9 @@ from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.members import operations
 from app.members.operations import NewCredential
-from app.records.catalogue import read_catalogue_file
-from app.records.editing import publish_first_catalogue
 from app.records.operations import register_source
 from app.trail.operations import SYSTEM
+from demo.load import publish_catalogue
 from tests.members.api import bearer, keys_of, staff_tokens
 from tests.members.signing import WITH_BODY, Signed, sign
 from tests.records.programme import HOURS, build_programme, csv_file
@@ -44,7 +43,7 @@ class Department:
 
 
 def make_department(app: Flask, client: FlaskClient, *record_types: str) -> Department:
-    publish_first_catalogue(document=read_catalogue_file("jinhua"))
+    publish_catalogue()
     made = register_source(
         keys=keys_of(app), source_id=new_id(), unit=f"单位 {new_id()}", record_types=record_types
     )

@@ -14,9 +14,8 @@ from app.kernel.database import close_connections
 from app.kernel.ids import new_id
 from app.members.operations import prune_nonces
 from app.members.signing import TOLERANCE
-from app.records.catalogue import read_catalogue_file
-from app.records.editing import publish_first_catalogue
 from app.records.operations import register_source
+from demo.load import publish_catalogue
 from demo.servers import free_port
 from tests.members.api import keys_of
 from tests.members.signing import Signed, sign
@@ -30,7 +29,7 @@ ADMIT = "source_request_admit(uuid, text, timestamptz, timestamptz, interval)"
 @pytest.fixture
 def request_of_a_source(committing_app: Flask) -> Signed:
     with committing_app.app_context():
-        publish_first_catalogue(document=read_catalogue_file("jinhua"))
+        publish_catalogue()
         made = register_source(
             keys=keys_of(committing_app), source_id=new_id(), unit="血站", record_types=[HOURS]
         )

@@ -15,11 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from app.kernel.database import db
 from app.kernel.errors import DomainError
 from app.kernel.ids import new_id
-from app.records.catalogue import read_catalogue_file
-from app.records.editing import publish_first_catalogue
 from app.scoring import versions
 from app.scoring.operations import publish_scheme
 from app.scoring.versions import show_version, withdraw_scheme
+from demo.load import publish_catalogue
 from tests.races.threads import at_once
 from tests.scoring.drafts import REASON, TEXT, Draft, finish_dry_run, later_text
 
@@ -30,7 +29,7 @@ Admin = psycopg.Connection[tuple[object, ...]]
 def draft(committing_app: Flask) -> Iterator[Draft]:
     """A proposal that only waits for its confirmation."""
     with committing_app.app_context():
-        publish_first_catalogue(document=read_catalogue_file("jinhua"))
+        publish_catalogue()
         publish_scheme(document=TEXT)
         made = Draft(later_text())
         made.propose()

@@ -19,8 +19,6 @@ from app.kernel.database import db, reading, transaction
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
 from app.members.operations import NewMember, register_members
-from app.records.catalogue import read_catalogue_file
-from app.records.editing import publish_first_catalogue
 from app.records.queries import current_day
 from app.scoring.charts import PAGE_POLICY, figures_csv, figures_page
 from app.scoring.dry_runs import (
@@ -34,6 +32,7 @@ from app.scoring.figures import NO_TIER, Outcome
 from app.scoring.operations import open_score
 from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
+from demo.load import publish_catalogue
 from tests.conftest import Sized
 from tests.members.api import bearer, staff_tokens
 from tests.members.people import made_up_id_number
@@ -205,7 +204,7 @@ def test_the_csv_holds_no_formula(app: Flask) -> None:
 
 def hostile_run(app: Flask) -> Any:
     """Figures whose tiers have codes that want to be more."""
-    publish_first_catalogue(document=read_catalogue_file("jinhua"))
+    publish_catalogue()
     first = Draft(later_text(effective_on=current_day()))
     first.propose()
     tiers = ["=HYPERLINK(1)", "<script>"]

@@ -7,8 +7,7 @@ from datetime import date
 import pytest
 from flask import Flask
 
-from app.records.catalogue import load_catalogue, read_catalogue_file
-from app.records.editing import publish_first_catalogue
+from app.records.catalogue import load_catalogue
 from app.records.queries import CatalogueNotPublished
 from app.scoring.operations import (
     SchemeNotFirst,
@@ -19,6 +18,7 @@ from app.scoring.operations import (
 )
 from app.scoring.queries import scheme_in_force
 from app.scoring.scheme import Scheme, SchemeError, parse_scheme, read_scheme_file
+from demo.load import publish_catalogue
 from tests.scoring.drafts import activate, later_text
 
 TEXT = read_scheme_file("jinhua-xinyijin-2026.1")
@@ -77,7 +77,7 @@ def test_the_first_version_is_published_once_and_later_ones_are_proposed(app: Fl
         open_current_scheme()
     with pytest.raises(CatalogueNotPublished):
         publish_scheme(document=TEXT)
-    publish_first_catalogue(document=read_catalogue_file("jinhua"))
+    publish_catalogue()
     first = publish_scheme(document=TEXT)
     assert publish_scheme(document=TEXT) == first
     with pytest.raises(SchemeVersionTaken):
@@ -88,7 +88,7 @@ def test_the_first_version_is_published_once_and_later_ones_are_proposed(app: Fl
 
 
 def test_a_version_applies_from_its_date_on(app: Flask) -> None:
-    publish_first_catalogue(document=read_catalogue_file("jinhua"))
+    publish_catalogue()
     publish_scheme(document=TEXT)
     activate(later_text(version="2026.2", effective_on=date(2026, 7, 1)))
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 6, 30), date(2026, 7, 1)]

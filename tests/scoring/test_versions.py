@@ -9,8 +9,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.kernel.ids import new_id
-from app.records.catalogue import read_catalogue_file
-from app.records.editing import publish_first_catalogue
 from app.records.queries import current_day
 from app.scoring.dry_runs import request_dry_run
 from app.scoring.operations import SchemeVersionTaken, open_current_scheme, publish_scheme
@@ -32,6 +30,7 @@ from app.scoring.versions import (
 from app.trail.assessments import AssessmentMissing
 from app.trail.operations import ReasonNeeded, SecondPersonNeeded
 from app.trail.queries import list_acts
+from demo.load import publish_catalogue
 from tests.members.api import bearer, staff_tokens
 from tests.scoring.drafts import (
     NOTICE,
@@ -49,7 +48,7 @@ from tests.scoring.drafts import (
 @pytest.fixture(autouse=True)
 def catalogue(app: Flask) -> None:
     """What schemes are checked against."""
-    publish_first_catalogue(document=read_catalogue_file("jinhua"))
+    publish_catalogue()
 
 
 @pytest.fixture
