@@ -57,7 +57,13 @@ def kill_the_worker_once(message: Message) -> None:
 @periodic("test_tick", cron="* * * * * *")
 def tick() -> None:
     with transaction() as session:
-        session.execute(text("INSERT INTO job_ticks DEFAULT VALUES"))
+        session.execute(
+            text("""
+            INSERT INTO job_ticks (due)
+            SELECT (args ->> 'timestamp')::bigint FROM procrastinate_jobs
+            WHERE task_name = 'periodic.test_tick' AND status = 'doing'
+            """)
+        )
 
 
 app = create_app()

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from app.web import limits
 from demo.servers import Database
+from tests.conftest import forget_limits
 from tests.contract.world import World, inhabited
 
 
@@ -22,5 +22,5 @@ def inhabitants(session_app: Flask, test_database: Database) -> Iterator[World]:
 @pytest.fixture
 def world(inhabitants: World) -> World:
     """The parties, with all rate limits forgotten."""
-    limits.forget_all()
+    forget_limits(inhabitants.app)
     return inhabitants
