@@ -26,12 +26,13 @@ from app.members.queries import session_is_live
 from app.merchants import routes as merchants_routes
 from app.records import returning, uploads
 from app.records import routes as records_routes
-from app.records.queries import settled_day
+from app.records.queries import current_day, settled_day
 from app.records.working import work_off
 from app.redemptions import pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.scoring import dry_runs, publication_routes, publications, recomputations
+from app.scoring import queries as scoring_queries
 from app.scoring import routes as scoring_routes
 from app.scoring import version_routes as scheme_version_routes
 from app.scoring.operations import delivery_worker
@@ -183,9 +184,10 @@ def publish() -> None:
 
 @jobs.periodic("verify", cron="*/10 * * * *")
 def verify() -> None:
-    """Prove the ledger and the redemptions."""
+    """Prove the ledger and the redemptions; hold some scores to their definition."""
     checks.record_result(name="ledger", findings=ledger_queries.verify())
     checks.record_result(name="redemptions", findings=redemptions_queries.verify())
+    checks.record_result(name="scores", findings=scoring_queries.verify(as_of=current_day()))
 
 
 def _until_done(sweep: Callable[..., int]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import and_, func, select, text
 
@@ -36,10 +36,37 @@ class IndicatorPoints:
     points: int
 
 
+@dataclass(frozen=True)
+class WrongScore:
+    """A stored total that is not what the definition gives; or its tier, or its dimensions."""
+
+    citizen_id: UUID
+    stored_total: int
+    total: int
+
+
+VERIFIED_AT_ONCE = 100
 _TOTALS = text("""
     SELECT t.citizen_id, t.total, t.tier, t.dimensions
     FROM score_totals(CAST(:as_of AS date), :scheme, :version) t
     WHERE t.citizen_id = ANY(CAST(:citizens AS uuid[]))
+""")
+# Some stored scores that are due on no day up to this one, beside the definition, in one snapshot.
+_VERIFY = text("""
+    WITH held AS MATERIALIZED (
+        SELECT * FROM scores
+        WHERE citizen_id >= :first AND scheme_code = :scheme AND scheme_version = :version
+          AND (changes_on IS NULL OR changes_on > CAST(:as_of AS date))
+        ORDER BY citizen_id LIMIT :limit
+    )
+    SELECT s.citizen_id, s.total AS stored_total, coalesce(t.total, 0) AS total
+    FROM held s
+    LEFT JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
+               WHERE citizen_id = ANY(ARRAY(SELECT citizen_id FROM held))) t
+        ON t.citizen_id = s.citizen_id
+    WHERE (s.total, s.tier, s.dimensions, s.changes_on) IS DISTINCT FROM
+          (coalesce(t.total, 0), coalesce(t.tier, CAST(:least_tier AS text)),
+           coalesce(t.dimensions, '{}'), t.changes_on)
 """)
 _INDICATORS = text("""
     SELECT i.citizen_id, i.indicator, i.exact, i.rounded, i.points
@@ -107,6 +134,21 @@ def score_of(
         tier=row["tier"] if row else least_tier(scheme),
         dimensions={one.code: points.get(one.code, 0) for one in scheme.dimensions},
     )
+
+
+def verify(*, as_of: date, first: UUID | None = None) -> list[WrongScore]:
+    """Stored scores that are not what `score_totals` gives; empty when all is well.
+
+    A few of them at each call, from `first` on, by default from somewhere else each time.
+    """
+    scheme = scheme_in_force(on=as_of)
+    if scheme is None:
+        return []
+    parameters = score_parameters(scheme, as_of) | {
+        "first": first or uuid4(), "limit": VERIFIED_AT_ONCE, "least_tier": least_tier(scheme),
+    }
+    with reading() as session:
+        return [WrongScore(*row) for row in session.execute(_VERIFY, parameters)]
 
 
 def list_indicator_points(

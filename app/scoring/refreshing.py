@@ -6,14 +6,14 @@ So nobody overwrites a newer result with one that was computed before a delivery
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session
 
 from app.kernel.database import transaction_required
+from app.scoring.bulk import write_totals
 from app.scoring.models import Score
 from app.scoring.queries import least_tier, score_parameters
 from app.scoring.scheme import Scheme
@@ -22,7 +22,11 @@ WORK_MEMORY = "64MB"  # sorting thousands of members on disk takes twice as long
 _UUID_PREFIXES = 1 << 32
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('scores', 0))")
-_WITH_MEMORY = text("SELECT set_config('work_mem', :size, true)")
+# A plan for any slice is a plan for none; compiling one costs more than it saves.
+_SETTINGS = text("""
+    SELECT set_config('work_mem', :size, true), set_config('jit', 'off', true),
+           set_config('plan_cache_mode', 'force_custom_plan', true)
+""")
 # Only what differs is written: updating a row on conflict locks and logs it even when it stays.
 # What is compared with cannot change in between, because whoever stores scores is alone.
 _STORE = """
@@ -31,8 +35,7 @@ _STORE = """
     SELECT n.citizen_id, n.total, n.tier, n.dimensions, n.scheme_code, n.scheme_version,
            CAST(:as_of AS date), n.changes_on
     FROM (%(whose)s) s
-    FULL JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
-               WHERE %(where)s) t ON t.citizen_id = s.citizen_id
+    FULL JOIN (%(totals)s) t ON t.citizen_id = s.citizen_id
     CROSS JOIN LATERAL (
         SELECT coalesce(s.citizen_id, t.citizen_id) AS citizen_id, coalesce(t.total, 0) AS total,
                coalesce(t.tier, CAST(:least_tier AS text)) AS tier,
@@ -48,38 +51,27 @@ _STORE = """
         scheme_code = excluded.scheme_code, scheme_version = excluded.scheme_version,
         as_of_on = excluded.as_of_on, changes_on = excluded.changes_on, computed_at = now()
 """
-_STORE_SOME = text(_STORE % {
-    "whose": """
-        SELECT * FROM unnest(CAST(:citizens AS uuid[])) AS u (citizen_id)
-        LEFT JOIN scores USING (citizen_id)
-    """,
-    "where": "citizen_id = ANY(CAST(:citizens AS uuid[]))",
-})  # fmt: skip
+_SOME = """
+    SELECT * FROM unnest(CAST(:citizens AS uuid[])) AS u (citizen_id)
+    LEFT JOIN scores USING (citizen_id)
+"""
+_IN_SOME = "citizen_id = ANY(CAST(:citizens AS uuid[]))"
 # Whoever has a result, and whoever had one.
-_STORE_SLICE = text(_STORE % {
-    "whose": """
-        SELECT * FROM scores
-        WHERE citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-    """,
-    "where": "citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)",
-})  # fmt: skip
+_IN_SLICE = "citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)"
+_SLICE = f"SELECT * FROM scores WHERE {_IN_SLICE}"
 
 
 def store_scores(*, scheme: Scheme, as_of: date, citizen_ids: Collection[UUID]) -> None:
     """Store the scores of some citizens for a day, in the open transaction."""
     if citizen_ids:
-        session = _alone()
-        parameters = _parameters(scheme, as_of) | {"citizens": list(citizen_ids)}
-        session.execute(_STORE_SOME, parameters)
+        _store(scheme, as_of, _SOME, _IN_SOME, {"citizens": list(citizen_ids)})
 
 
 def store_slice(*, scheme: Scheme, as_of: date, at: int, count: int) -> int:
     """Store the scores of slice `at` of `count` of all citizens; how many of them changed."""
-    session = _alone()
     first = UUID(int=(_UUID_PREFIXES * at // count) << 96)
     last = UUID(int=((_UUID_PREFIXES * (at + 1) // count) << 96) - 1)
-    parameters = _parameters(scheme, as_of) | {"first": first, "last": last}
-    return session.connection().execute(_STORE_SLICE, parameters).rowcount
+    return _store(scheme, as_of, _SLICE, _IN_SLICE, {"first": first, "last": last})
 
 
 def due_citizens(*, as_of: date, limit: int) -> list[UUID]:
@@ -94,12 +86,16 @@ def due_citizens(*, as_of: date, limit: int) -> list[UUID]:
     return list(transaction_required().scalars(query))
 
 
-def _alone() -> Session:
+def _store(
+    scheme: Scheme, as_of: date, whose: str, where: str, citizens: Mapping[str, object]
+) -> int:
     session = transaction_required()
     session.execute(ONE_AT_A_TIME)
-    session.execute(_WITH_MEMORY, {"size": WORK_MEMORY})
-    return session
-
-
-def _parameters(scheme: Scheme, as_of: date) -> dict[str, object]:
-    return score_parameters(scheme, as_of) | {"least_tier": least_tier(scheme)}
+    session.execute(_SETTINGS, {"size": WORK_MEMORY})
+    totals = write_totals(scheme, where=where)
+    statement = text(_STORE % {"whose": whose, "totals": totals.sql})
+    parameters = {
+        **totals.parameters, **score_parameters(scheme, as_of), **citizens,
+        "least_tier": least_tier(scheme),
+    }
+    return session.connection().execute(statement, parameters).rowcount

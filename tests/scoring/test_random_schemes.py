@@ -18,7 +18,9 @@ from sqlalchemy.orm import Session
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.records.catalogue import load_catalogue, parse_catalogue, read_catalogue_file
+from app.scoring.bulk import write_totals
 from app.scoring.operations import insert_scheme
+from app.scoring.queries import published_scheme
 from app.scoring.scheme import parse_scheme
 from tests.conftest import Sized
 from tests.scoring import scheme_oracle
@@ -190,9 +192,19 @@ FIGURES = text("""
     WHERE i.citizen_id = ANY(CAST(:citizens AS uuid[]))
 """)
 TOTALS = text("""
-    SELECT t.citizen_id, t.total FROM score_totals(:on, 'random', :version) t
+    SELECT t.citizen_id, t.total, t.tier, t.dimensions, t.changes_on
+    FROM score_totals(:on, 'random', :version) t
     WHERE t.citizen_id = ANY(CAST(:citizens AS uuid[]))
 """)
+
+
+def written_out(session: Session, version: str, asked: dict[str, Any]) -> set[str]:
+    """What the statement for many citizens gives."""
+    scheme = published_scheme(code="random", version=version)
+    totals = write_totals(scheme, where="citizen_id = ANY(CAST(:citizens AS uuid[]))")
+    return set(map(str, session.execute(
+        text(totals.sql), {**totals.parameters, **asked, "as_of": asked["on"]}
+    )))  # fmt: skip
 
 
 @pytest.mark.sized
@@ -209,7 +221,9 @@ def test_any_scheme_gives_what_its_rules_say(app: Flask, sized: Sized) -> None:
         asked = {"on": TODAY, "version": version, "citizens": citizens}
         with transaction() as session:
             figures = session.execute(FIGURES, asked).all()
-            totals = {row.citizen_id: row.total for row in session.execute(TOTALS, asked)}
+            defined = session.execute(TOTALS, asked).all()
+            assert written_out(session, version, asked) == set(map(str, defined))
+        totals = {row.citizen_id: row.total for row in defined}
         for citizen, some in zip(citizens, everybody, strict=True):
             points, total = scheme_oracle.total(scheme, some, TODAY)
             mine = [row for row in figures if row.citizen_id == citizen]

@@ -14,7 +14,7 @@ from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.records.queries import current_day
 from app.scoring import recomputations
-from app.scoring.queries import list_scores, scheme_in_force
+from app.scoring.queries import list_scores, scheme_in_force, verify
 from app.scoring.recomputations import (
     RecomputationNotFound,
     RecomputationRunning,
@@ -202,3 +202,17 @@ def test_a_scheme_that_becomes_effective_changes_everybody_once(programme: Progr
     yesterday = scheme_in_force(on=today - timedelta(days=1))
     assert yesterday is not None
     assert yesterday.version == "2026.1"
+
+
+def test_a_stored_score_that_is_not_by_the_definition_is_found(programme: Programme) -> None:
+    today, first = current_day(), UUID(int=0)
+    deliver_ends(programme, today)
+    finish_running()
+    assert verify(as_of=today, first=first) == []
+    wrong = min(stored())
+    with transaction() as session:
+        session.execute(
+            text("UPDATE scores SET total = total + 1 WHERE citizen_id = :one"), {"one": wrong}
+        )
+    assert [(one.citizen_id, one.stored_total, one.total)
+            for one in verify(as_of=today, first=first)] == [(wrong, 5, 4)]  # fmt: skip
