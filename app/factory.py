@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.config import Settings, running_settings
+from app.households import routes as households_routes
 from app.kernel import checks, jobs
 from app.kernel.database import database_configuration, db
 from app.kernel.jobs import queue_state
@@ -88,6 +89,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(trail_routes.blueprint)
     api.register_blueprint(members_routes.blueprint)
     api.register_blueprint(ledger_routes.blueprint)
+    api.register_blueprint(households_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(scoring_routes.blueprint)
     api.register_blueprint(scheme_version_routes.blueprint)

@@ -16,11 +16,12 @@ from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Invalid, NotAllowed
 from app.kernel.ids import new_id
 from app.members.models import Consent, ConsentText
-from app.members.queries import PublishedText, list_current_texts
+from app.members.queries import PublishedText, consent_state, list_current_texts
 
 WECHAT_CHANNEL = "wechat"
 REGISTER_CHANNEL = "register"
 COUNTER_CHANNEL = "counter"
+STANDING = {"given", "stale"}
 
 
 class ConsentStale(NotAllowed):
@@ -92,6 +93,28 @@ def record_decisions(decisions: Sequence[Decision]) -> None:
     session = transaction_required()
     now: datetime = session.execute(select(func.now())).scalar_one()
     session.execute(insert(Consent), [_row(decision, now) for decision in decisions])
+
+
+def give_consent(
+    *, citizen_id: UUID, given: GivenConsent, channel: str = WECHAT_CHANNEL
+) -> None:
+    """A member's consent to one more purpose, in the open transaction."""
+    text = current_texts().get(given.purpose)
+    if text is None:
+        raise ConsentUnknown
+    if text.version != given.text_version:
+        raise ConsentStale(current={text.purpose: text.version})
+    record_decisions([Decision(citizen_id=citizen_id, text=text, channel=channel)])
+
+
+def withdraw_consent(*, citizen_id: UUID, purpose: str, channel: str = WECHAT_CHANNEL) -> None:
+    """Withdraw a consent, in the open transaction; nothing where none stands."""
+    text = current_texts().get(purpose)
+    if text is None or consent_state(citizen_id=citizen_id, purpose=purpose) not in STANDING:
+        return
+    record_decisions([
+        Decision(citizen_id=citizen_id, text=text, channel=channel, decision="withdrawn")
+    ])
 
 
 def publish_text(

@@ -10,8 +10,10 @@ from app.members.consents import (
     Decision,
     GivenConsent,
     current_texts,
+    give_consent,
     publish_text,
     record_decisions,
+    withdraw_consent,
 )
 from app.members.joining import JoinRequest, check_join, join, sign_in_citizen
 from app.members.profiles import (
@@ -77,6 +79,7 @@ __all__ = [
     "end_staff_sessions",
     "find_member",
     "find_signing_credential",
+    "give_consent",
     "join",
     "list_source_credentials",
     "my_profile",
@@ -95,6 +98,7 @@ __all__ = [
     "sign_in_staff",
     "sign_out",
     "unbind_wechat",
+    "withdraw_consent",
 ]
 
 

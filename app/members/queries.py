@@ -221,6 +221,12 @@ def consent_state(*, citizen_id: UUID, purpose: str) -> str:
     return str(state)
 
 
+def is_active(*, citizen_id: UUID) -> bool:
+    """Whether this is a member whose membership neither rests nor is over."""
+    with reading() as session:
+        return session.scalar(select(func.citizen_is_active(citizen_id))) is True
+
+
 def names_of_actors(*, actor_ids: Iterable[UUID]) -> dict[UUID, str]:
     """The work names of staff accounts and source machines."""
     wanted = list(actor_ids)

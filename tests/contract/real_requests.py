@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from app.households import operations as households
 from app.kernel.documents import DocumentFormat
 from app.kernel.ids import new_id
 from app.members import operations
@@ -27,7 +28,7 @@ from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
-from tests.contract.world import World, claim, hours_file, sent
+from tests.contract.world import SignedIn, World, claim, hours_file, sent
 from tests.house.routes import PUBLIC, Route
 from tests.members.api import (
     PASSWORD,
@@ -381,7 +382,55 @@ def _publication(world: World, _: SandboxControl) -> Real:
     return Real(path={"kind": "figures", "edition": "2026-06-30"})
 
 
+def _alone(world: World, who: SignedIn) -> None:
+    with world.app.app_context():
+        households.leave_household(citizen_id=who.subject_id)
+
+
+def _head(world: World, who: SignedIn) -> None:
+    _alone(world, who)
+    with world.app.app_context():
+        households.form_household(
+            keys=keys_of(world.app), citizen_id=who.subject_id, text_version=1
+        )
+
+
+def _as_head(body: dict[str, Any] | None = None) -> Maker:
+    def make(world: World, _: SandboxControl) -> Real:
+        _head(world, world.ours.citizen)
+        return Real(body=body)
+
+    return make
+
+
+def _with_code(**more: int) -> Maker:
+    def make(world: World, _: SandboxControl) -> Real:
+        _alone(world, world.ours.citizen)
+        _head(world, world.theirs.citizen)
+        with world.app.app_context():
+            invitation = households.invite_adult(citizen_id=world.theirs.citizen.subject_id)
+        return Real(body={"code": invitation.code, **more})
+
+    return make
+
+
+def _village(world: World, _: SandboxControl) -> Real:
+    village_code = str(new_id())
+    with world.app.app_context():
+        households.add_village(village_code=village_code, name="上河村")
+    return Real(body={"village_code": village_code})
+
+
 MAKERS: dict[tuple[str, str], Maker] = {
+    ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
+    ("POST", "/villages"): _of_body(lambda _: {"village_code": str(new_id()), "name": "上河村"}),
+    ("PUT", "/me/village"): _village,
+    ("GET", "/me/household"): _as_head(),
+    ("POST", "/me/household"): _as_head({"text_version": 1}),
+    ("POST", "/me/household/invitations"): _as_head(),
+    ("PUT", "/me/household/consent"): _as_head({"text_version": 1}),
+    ("POST", "/me/household/invitation"): _with_code(),
+    ("POST", "/me/household/join"): _with_code(text_version=1),
     ("GET", "/publications/<string:kind>/<string:edition>.json"): _publication,
     ("GET", "/publications/<string:kind>/<string:edition>.jws"): _publication,
     ("POST", "/impact-assessments"): _of_body(_assessment),

@@ -26,6 +26,7 @@ from wechat_integration.sandbox.server import SandboxServer
 
 REFRESH = "/api/v1/tokens/refresh"
 PUBLICATION = "/api/v1/publications/<string:kind>/<string:edition>"
+HOUSEHOLD = "/api/v1/me/household"
 SCHEME = "/api/v1/schemes/<string:code>/<string:version>"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
@@ -35,6 +36,8 @@ MUST_BE_LIMITED = {
     "/api/v1/redemptions/preview", "/api/v1/redemptions/annulments",
     "/api/v1/source/credentials", "/api/v1/impact-assessments", "/api/v1/schemes",
     f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
+    "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",
+    f"{HOUSEHOLD}/invitation", f"{HOUSEHOLD}/join", f"{HOUSEHOLD}/consent", f"{HOUSEHOLD}/leave",
 }
 READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME,

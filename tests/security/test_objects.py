@@ -248,8 +248,12 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("POST", "/redemptions/annulments"): annulling_stays_with_our_merchant,
     ("POST", "/sources/token"): a_credential_needs_its_own_secret,
 }
-# The id or handle is the proof itself; tests/wechat shows that it is good once, for its person.
-PROOFS = {("POST", "/sign-in/wechat"), ("POST", "/join")}
+# The id or handle is the proof itself; tests/wechat shows that it is good once, for its person, and
+# tests/households that an invitation is, for whoever was handed it.
+PROOFS = {
+    ("POST", "/sign-in/wechat"), ("POST", "/join"), ("POST", "/me/household/invitation"),
+    ("POST", "/me/household/join"),
+}
 PAGES = {("GET", "/problems/<code>")}  # of the contract
 
 
@@ -316,6 +320,7 @@ def test_s10_lists_hold_our_own(world: World) -> None:
         Role.CITIZEN: [
             "/me", "/me/balance", "/me/benefits", "/me/points/entries", "/me/points/lots",
             "/me/score", "/me/score/explanation", "/me/trail", "/me/vouchers",
+            "/me/village",
         ],
         Role.CLERK: ["/merchant/shops", f"/redemptions?shop_id={world.ours.shop_id}"],
         Role.MERCHANT_OWNER: ["/merchant/shops", "/merchant/staff"],
