@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -59,20 +60,10 @@ class OrjsonProvider(JSONProvider):
 class FileRequest(Request):
     """A request whose files are written where its route says."""
 
-    make_file: Callable[[], IO[bytes]] | None = None
+    make_file: Callable[[], IO[bytes]] = io.BytesIO  # never on a disk
 
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
-        if self.make_file is not None:
-            return self.make_file()
-        return super()._get_file_stream(
-            total_content_length, content_type, filename, content_length
-        )
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        return self.make_file()
 
 
 def _holds_nul(raw: bytes) -> bool:
@@ -139,7 +130,8 @@ def takes_files(
         @wraps(view)
         def larger(*args: P.args, **kwargs: P.kwargs) -> R:
             request.max_content_length = max_bytes()
-            cast("FileRequest", request).make_file = into
+            if into is not None:
+                cast("FileRequest", request).make_file = into
             return view(*args, **kwargs)
 
         return larger
