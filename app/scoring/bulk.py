@@ -1,4 +1,4 @@
-"""The totals of many citizens in one pass: the rules of one version written out as a statement.
+"""The totals of many citizens in one pass: the rules of one version written out as a query.
 
 `score_totals` is the definition.  It joins the rules to every record and adds up at five levels,
 which is right for some citizens and slow for all of them.  Here each indicator is an aggregate of
@@ -8,25 +8,82 @@ and months of one value; those with periods or decay, and starting values, come 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Date,
+    FromClause,
+    Integer,
+    Numeric,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    collate,
+    column,
+    extract,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import BIT, JSONB, array
 
 from app.scoring.scheme import Indicator, Rule, Scheme, Unit
 
-MONTHS_MAX_DAYS = 62 * 28  # the months of as many days at least have a bit each
+MONTHS_MAX_DAYS = 62 * 28  # the months of as many days at most have a bit each
+
+Among = Callable[[ColumnElement[UUID]], ColumnElement[bool]]  # a condition on the citizen
+_AS_OF = bindparam("as_of", type_=Date())
+_RECORDS = func.records_live(_AS_OF).table_valued(
+    column("citizen_id", Uuid()), column("record_type", Text()), column("record_number", Text()),
+    column("event_on", Date()), column("ends_on", Date()), column("item", Text()),
+    column("measures", JSONB()), name="r",
+)  # fmt: skip
+_R = _RECORDS.c
 
 
-@dataclass(frozen=True)
-class Totals:
-    """A query that gives what `score_totals` gives, and its parameters but `as_of`."""
+def select_totals(scheme: Scheme, *, among: Among) -> Select[Any]:
+    """The query that gives what `score_totals` gives, for some citizens; its parameter is `as_of`.
 
-    sql: str
-    parameters: dict[str, object]
-
-
-def write_totals(scheme: Scheme, *, where: str) -> Totals:
-    """The query for the citizens for whom `where`, a condition on `citizen_id`, holds."""
-    return _Writer(scheme, where).totals()
+    What stands behind OFFSET 0 is computed once per citizen.
+    """
+    points = _Sources(scheme, among).points()
+    dimensions = select(points.c.citizen_id, points.c.changes_on, *(
+        _dimension(scheme, one.code, one.cap, points).label(f"d{at}")
+        for at, one in enumerate(scheme.dimensions)
+    )).offset(0).subquery("d")  # fmt: skip
+    names = [f"d{at}" for at in range(len(scheme.dimensions))]
+    found = [dimensions.c[name] for name in names]
+    total = func.greatest(0, func.least(_sum(found), _whole(scheme.total_cap)))
+    totals = (
+        select(dimensions, total.label("points_total"))
+        .where(_first(found).is_not(None)).offset(0).subquery("e")
+    )  # fmt: skip
+    named = [
+        part
+        for one, name in zip(scheme.dimensions, names, strict=True)
+        for part in (_word(one.code), totals.c[name])
+    ]
+    return select(
+        totals.c.citizen_id,
+        totals.c.points_total.label("total"),
+        _tier(scheme, totals.c.points_total).label("tier"),
+        func.jsonb_strip_nulls(func.jsonb_build_object(*named), type_=JSONB()).label("dimensions"),
+        totals.c.changes_on,
+    )
 
 
 def is_plain(rule: Indicator) -> bool:
@@ -35,214 +92,231 @@ def is_plain(rule: Indicator) -> bool:
         return False
     if rule.unit is Unit.MONTH:
         short = rule.validity_days is not None and rule.validity_days <= MONTHS_MAX_DAYS
-        return short and rule.measure is None and len(set(rule.items.values()) or {rule.value}) == 1
+        return short and rule.measure is None and len(_values(rule)) == 1
     if rule.rule is Rule.FACTOR or rule.unit is Unit.HUNDRED_YUAN:
         return rule.measure is not None and rule.value is not None
     return True
 
 
 @dataclass
-class _Writer:
-    """Writes the layers of one query; what is fenced by OFFSET 0 is computed once per citizen."""
+class _Sources:
+    """Points of every indicator by citizen; null where nothing feeds it."""
 
     scheme: Scheme
-    where: str
-    parameters: dict[str, object] = field(default_factory=dict)
-    names: dict[tuple[str, str], str] = field(default_factory=dict)
-    aggregates: dict[str, str] = field(default_factory=dict)  # by expression, the column
-    picked: dict[str, str] = field(default_factory=dict)  # by column, the measures of the latest
+    among: Among
+    aggregates: list[ColumnElement[Any]] = field(default_factory=list)
+    latest: dict[tuple[str, int | None, bool], int] = field(default_factory=dict)  # its aggregate
 
-    def totals(self) -> Totals:
-        points = {one.code: self._points(one) for one in self.scheme.indicators}
-        dimensions = ", ".join(
-            f"{self._dimension(one.code, one.cap)} AS d{at}"
-            for at, one in enumerate(self.scheme.dimensions)
-        )
-        columns = [f"d{at}" for at in range(len(self.scheme.dimensions))]
-        indicators = ", ".join(
-            f"{points[one.code]} AS i{at}" for at, one in enumerate(self.scheme.indicators)
-        )
-        total_cap = self._bind(self.scheme.total_cap, "bigint")
-        total = f"greatest(0, least({_sum(columns)}, {total_cap}))"
-        found = ", ".join(
-            f"{self._bind(one.code, 'text')}, d{at}"
-            for at, one in enumerate(self.scheme.dimensions)
-        )
-        sql = f"""
-            SELECT e.citizen_id, e.total, {self._tier()} AS tier,
-                   jsonb_strip_nulls(jsonb_build_object({found})) AS dimensions, e.changes_on
-            FROM (
-                SELECT d.*, {total} AS total
-                FROM (
-                    SELECT i.citizen_id, i.changes_on, {dimensions}
-                    FROM (SELECT citizen_id, changes_on, {indicators}
-                          FROM ({self._sources()}) s OFFSET 0) i OFFSET 0
-                ) d WHERE coalesce({", ".join(columns)}) IS NOT NULL OFFSET 0
-            ) e
-        """
-        return Totals(sql, self.parameters)
+    @cached_property
+    def _plain(self) -> list[Indicator]:
+        return [one for one in self.scheme.indicators if is_plain(one)]
 
-    def _bind(self, value: object, kind: str) -> str:
-        """The same value has one name, so that the same expression is written the same."""
-        name = self.names.setdefault((kind, repr(value)), f"p{len(self.names)}")
-        self.parameters[name] = value
-        return f"CAST(:{name} AS {kind})"
+    @cached_property
+    def _others(self) -> list[Indicator]:
+        return [one for one in self.scheme.indicators if not is_plain(one)]
 
-    def _points(self, rule: Indicator) -> str:
-        """The points of an indicator; null where nothing feeds it."""
-        at = self.scheme.indicators.index(rule)
-        if not is_plain(rule):
-            return f"c{at}"
-        column, exact = self._exact(rule)
-        cap = self._bind(rule.cap, "bigint")
-        rounded = f"CAST(round({exact}) AS bigint)"
-        return f"CASE WHEN {column} IS NOT NULL THEN greatest(-{cap}, least({cap}, {rounded})) END"
+    def points(self) -> FromClause:
+        """citizen_id, changes_on, and a column per indicator."""
+        if not self._plain:
+            return self._defined()
+        places = [self._place(rule) for rule in self._plain]
+        written = self._written(places)
+        if not self._others:
+            return written
+        defined = self._defined()
+        both = written.outerjoin(defined, written.c.citizen_id == defined.c.citizen_id, full=True)
+        return (
+            select(
+                func.coalesce(written.c.citizen_id, defined.c.citizen_id).label("citizen_id"),
+                func.least(written.c.changes_on, defined.c.changes_on).label("changes_on"),
+                *(written.c[_name(self.scheme, one)] for one in self._plain),
+                *(defined.c[_name(self.scheme, one)] for one in self._others),
+            ).select_from(both).offset(0).subquery("i")
+        )  # fmt: skip
 
-    def _exact(self, rule: Indicator) -> tuple[str, str]:
-        """The column that is null where nothing feeds it, and the value before rounding."""
-        if rule.rule is Rule.FACTOR:
-            # The latest; two of one day: the greater number.  Days as six digits.
-            column = self._aggregate(
-                "max(ARRAY[CAST(r.event_on - DATE '1000-01-01' AS text), r.record_number,"
-                ' CAST(r.measures AS text)] COLLATE "C")', rule,
+    def _written(self, places: Sequence[int]) -> FromClause:
+        sums = (
+            select(
+                _R.citizen_id, _changes(self._plain).label("changes_on"),
+                *(one.label(f"a{at}") for at, one in enumerate(self.aggregates)),
             )
-            measures = self.picked.setdefault(column, f"m{len(self.picked)}")
-            measure = self._bind(rule.measure, "text")
-            value = self._bind(rule.value, "numeric")
-            return column, f"CAST({measures} ->> {measure} AS numeric) * {value}"
-        if rule.unit is Unit.HUNDRED_YUAN:
-            column = self._aggregate(f"sum({self._amount(rule, worth=None)})", rule)
-            return column, f"div({column}, 100) * {self._bind(rule.value, 'numeric')}"
-        if rule.unit is Unit.MONTH:
-            return self._months(rule)
-        worth = self._worth(rule)
-        if rule.rule in {Rule.BEST_OF, Rule.ONCE}:
-            column = self._aggregate(f"max({self._amount(rule, worth=worth)})", rule)
-            return column, column
-        if rule.items:
-            column = self._aggregate(f"sum({self._amount(rule, worth=worth)})", rule)
-            return column, column
-        # One value for all: multiplied once.
-        column = self._aggregate(f"sum({self._amount(rule, worth=None)})", rule)
-        return column, f"{column} * {worth}"
+            .where(_R.event_on <= _AS_OF, self.among(_R.citizen_id))
+            .group_by(_R.citizen_id).subquery("s")
+        )  # fmt: skip
+        # The measures of a latest record, read once for all the indicators that they feed.
+        picked = select(sums, *(
+            cast(sums.c[f"a{at}"][3], JSONB()).label(f"m{at}") for at in self.latest.values()
+        )).offset(0).subquery("w")  # fmt: skip
+        return select(picked.c.citizen_id, picked.c.changes_on, *(
+            _points(rule, picked, at).label(_name(self.scheme, rule))
+            for rule, at in zip(self._plain, places, strict=True)
+        )).offset(0).subquery("p")  # fmt: skip
 
-    def _months(self, rule: Indicator) -> tuple[str, str]:
-        """A bit for each month that has a record, the youngest month first."""
-        age = " - ".join(
-            f"CAST(12 * extract(year FROM {day}) + extract(month FROM {day}) AS integer)"
-            for day in ("CAST(:as_of AS date)", "r.event_on")
-        )
-        column = self._aggregate(f"bit_or(CAST(1 AS bigint) << ({age}))", rule)
-        value = rule.value or next(iter(rule.items.values()))
-        worth = self._bind(value, "numeric")
-        return column, f"bit_count(CAST({column} AS bit(64))) * {worth}"
+    def _place(self, rule: Indicator) -> int:
+        """Which aggregate an indicator has; those of the same latest record share one."""
+        key = (rule.record_type, rule.validity_days, rule.until_record_ends)
+        if rule.rule is Rule.FACTOR and key in self.latest:
+            return self.latest[key]
+        feeds = and_(_R.record_type == _word(rule.record_type), _counts(rule))
+        self.aggregates.append(_aggregate(rule).filter(feeds))
+        place = len(self.aggregates) - 1
+        if rule.rule is Rule.FACTOR:
+            self.latest[key] = place
+        return place
 
-    def _worth(self, rule: Indicator) -> str:
-        if rule.value is not None:
-            return self._bind(rule.value, "numeric")
-        cases = " ".join(
-            f"WHEN {self._bind(item, 'text')} THEN {self._bind(value, 'numeric')}"
-            for item, value in rule.items.items()
-        )
-        return f"CASE r.item {cases} END"
+    def _defined(self) -> FromClause:
+        """What the definition says about the indicators that are not written out."""
+        given = func.score_indicators(
+            _AS_OF, _word(self.scheme.code), _word(self.scheme.version)
+        ).table_valued(
+            column("citizen_id", Uuid()), column("indicator", Text()),
+            column("points", BigInteger()), column("changes_on", Date()), name="n",
+        ).c  # fmt: skip
+        return (
+            select(
+                given.citizen_id, func.min(given.changes_on).label("changes_on"),
+                *(
+                    func.max(given.points).filter(given.indicator == _word(one.code))
+                    .label(_name(self.scheme, one))
+                    for one in self._others
+                ),
+            )
+            .where(given.indicator.in_([_word(one.code) for one in self._others]),
+                   self.among(given.citizen_id))
+            .group_by(given.citizen_id).offset(0).subquery("f")
+        )  # fmt: skip
 
-    def _amount(self, rule: Indicator, *, worth: str | None) -> str:
-        if rule.measure is None:
-            return worth or "CAST(1 AS numeric)"
-        quantity = f"CAST(r.measures ->> {self._bind(rule.measure, 'text')} AS numeric)"
-        return f"{quantity} * {worth}" if worth else quantity
 
-    def _aggregate(self, call: str, rule: Indicator) -> str:
-        """The column of an aggregate over the records that feed a rule now."""
-        record_type = self._bind(rule.record_type, "text")
-        condition = f"r.record_type = {record_type} AND {self._counts(rule)}"
-        return self.aggregates.setdefault(
-            f"{call} FILTER (WHERE {condition})", f"a{len(self.aggregates)}"
-        )
+def _name(scheme: Scheme, rule: Indicator) -> str:
+    return f"i{scheme.indicators.index(rule)}"
 
-    def _counts(self, rule: Indicator) -> str:
-        """When a record of its type feeds a rule now."""
-        conditions = []
-        if rule.items:
-            conditions.append(f"r.item = ANY({self._bind(list(rule.items), 'text[]')})")
-        if rule.validity_days is not None:
-            days = self._bind(rule.validity_days, "integer")
-            conditions.append(f"r.event_on > CAST(:as_of AS date) - {days}")
-        if rule.until_record_ends:
-            conditions.append("(r.ends_on IS NULL OR r.ends_on > CAST(:as_of AS date))")
-        return " AND ".join(conditions) or "true"
 
-    def _changes(self) -> str:
-        """The first day on which a record is worth something else, by its type."""
-        ends: dict[str, dict[str, None]] = {}
-        for rule in filter(is_plain, self.scheme.indicators):
-            days = rule.validity_days
-            last = [] if days is None else [f"r.event_on + {self._bind(days, 'integer')}"]
-            last += ["r.ends_on"] if rule.until_record_ends else []
-            end = f"CASE WHEN {self._counts(rule)} THEN least({', '.join(last)}) END"
-            ends.setdefault(rule.record_type, {}).update({end: None} if last else {})
-        cases = " ".join(
-            f"WHEN {self._bind(kind, 'text')} THEN least({', '.join(some)})"
-            for kind, some in ends.items() if some
-        )
-        return f"min(CASE r.record_type {cases} END)" if cases else "CAST(NULL AS date)"
-
-    def _sources(self) -> str:
-        """One row per citizen: the aggregates that are written out, and the other indicators."""
-        others = [at for at, one in enumerate(self.scheme.indicators) if not is_plain(one)]
-        if not self.aggregates:
-            return self._definition(others)
-        aggregates = ", ".join(f"{call} AS {column}" for call, column in self.aggregates.items())
-        plain = f"""
-            SELECT r.citizen_id, {self._changes()} AS changes_on, {aggregates}
-            FROM records_live(CAST(:as_of AS date)) r
-            WHERE r.event_on <= CAST(:as_of AS date) AND {self.where} GROUP BY r.citizen_id
-        """
-        picked = "".join(
-            f", CAST(({column})[3] AS jsonb) AS {place}" for column, place in self.picked.items()
-        )
-        plain = f"SELECT *{picked} FROM ({plain}) w OFFSET 0"
-        if not others:
-            return plain
-        columns = ", ".join([*self.aggregates.values(), *self.picked.values()])
-        rest = ", ".join(f"c{at}" for at in others)
-        return f"""
-            SELECT citizen_id, least(w.changes_on, c.changes_on) AS changes_on, {columns}, {rest}
-            FROM ({plain}) w FULL JOIN ({self._definition(others)}) c USING (citizen_id)
-        """
-
-    def _definition(self, others: Iterable[int]) -> str:
-        """The points of other indicators, each in a column."""
-        rules = {at: self.scheme.indicators[at].code for at in others}
-        points = ", ".join(
-            f"max(n.points) FILTER (WHERE n.indicator = {self._bind(code, 'text')}) AS c{at}"
-            for at, code in rules.items()
-        )
-        codes = self._bind(list(rules.values()), "text[]")
-        return f"""
-            SELECT n.citizen_id, {points}, min(n.changes_on) AS changes_on
-            FROM score_indicators(CAST(:as_of AS date), {self._bind(self.scheme.code, "text")},
-                                  {self._bind(self.scheme.version, "text")}) n
-            WHERE n.indicator = ANY({codes}) AND {self.where} GROUP BY n.citizen_id
-        """
-
-    def _dimension(self, dimension: str, cap: int) -> str:
-        columns = [
-            f"i{at}" for at, one in enumerate(self.scheme.indicators) if one.dimension == dimension
+def _aggregate(rule: Indicator) -> Any:
+    quantity = _quantity(rule)
+    if rule.rule is Rule.FACTOR:
+        # The latest; two of one day: the greater number.  Days as six digits.
+        day = cast(_R.event_on - literal("1000-01-01", Date()), Text())
+        parts: list[ColumnElement[Any]] = [
+            collate(day, "C"), _R.record_number, cast(_R.measures, Text())
         ]
-        if not columns:
-            return "CAST(NULL AS bigint)"
-        least = f"least({_sum(columns)}, {self._bind(cap, 'bigint')})"
-        return f"CASE WHEN coalesce({', '.join(columns)}) IS NOT NULL THEN {least} END"
-
-    def _tier(self) -> str:
-        tiers = sorted(self.scheme.tiers, key=lambda tier: -tier.least_total)
-        cases = " ".join(
-            f"WHEN e.total >= {self._bind(one.least_total, 'bigint')}"
-            f" THEN {self._bind(one.code, 'text')}" for one in tiers
-        )
-        return f"CASE {cases} END" if cases else "CAST(NULL AS text)"
+        latest: array[Any] = array(parts, type_=Text())
+        return func.max(latest, type_=ARRAY(Text()))
+    if rule.unit is Unit.MONTH:
+        age = _months(_AS_OF) - _months(_R.event_on)
+        return func.bit_or(literal(1, BigInteger()).bitwise_lshift(age), type_=BigInteger())
+    if rule.rule in {Rule.BEST_OF, Rule.ONCE}:
+        return func.max(quantity * _worth(rule))
+    return func.sum(quantity if rule.value is not None else quantity * _worth(rule))
 
 
-def _sum(columns: Iterable[str]) -> str:
-    return " + ".join(f"coalesce({column}, 0)" for column in columns)
+def _points(rule: Indicator, picked: FromClause, at: int) -> ColumnElement[Any]:
+    """Rounded once, half away from zero, then the cap, both ways."""
+    given = picked.c[f"a{at}"]
+    cap = _whole(rule.cap)
+    rounded = cast(func.round(_exact(rule, picked, at)), BigInteger())
+    return case((given.is_not(None), func.greatest(-cap, func.least(cap, rounded))))
+
+
+def _exact(rule: Indicator, picked: FromClause, at: int) -> ColumnElement[Any]:
+    given = picked.c[f"a{at}"]
+    if rule.rule is Rule.FACTOR:
+        return cast(picked.c[f"m{at}"][rule.measure].astext, Numeric()) * _worth(rule)
+    if rule.unit is Unit.MONTH:
+        (value,) = _values(rule)
+        return func.bit_count(cast(given, BIT(64))) * _number(value)
+    if rule.unit is Unit.HUNDRED_YUAN:
+        return func.div(given, 100) * _worth(rule)
+    if rule.rule in {Rule.BEST_OF, Rule.ONCE} or rule.value is None:
+        return given
+    return given * _worth(rule)
+
+
+def _quantity(rule: Indicator) -> ColumnElement[Any]:
+    if rule.measure is None:
+        return _number(Decimal(1))
+    return cast(_R.measures[_word(rule.measure)].astext, Numeric())
+
+
+def _worth(rule: Indicator) -> ColumnElement[Any]:
+    if rule.value is not None:
+        return _number(rule.value)
+    return case(*(
+        (_R.item == _word(item), _number(value)) for item, value in rule.items.items()
+    ))  # fmt: skip
+
+
+def _values(rule: Indicator) -> set[Decimal]:
+    return set(rule.items.values()) if rule.value is None else {rule.value}
+
+
+def _counts(rule: Indicator) -> ColumnElement[bool]:
+    """When a record of its type feeds a rule on the day."""
+    conditions: list[ColumnElement[bool]] = []
+    if rule.validity_days is not None:
+        conditions.append(_R.event_on > _AS_OF - literal(rule.validity_days, Integer()))
+    if rule.until_record_ends:
+        conditions.append(or_(_R.ends_on.is_(None), _R.ends_on > _AS_OF))
+    if rule.items:
+        conditions.append(_R.item.in_([_word(item) for item in rule.items]))
+    return and_(True, *conditions)
+
+
+def _changes(rules: Sequence[Indicator]) -> ColumnElement[Any]:
+    """The first day on which a record is worth something else, by its type."""
+    ends: dict[str, list[ColumnElement[Any]]] = {}
+    for rule in rules:
+        last: list[ColumnElement[Any]] = []
+        if rule.validity_days is not None:
+            last.append(_R.event_on + literal(rule.validity_days, Integer()))
+        if rule.until_record_ends:
+            last.append(_R.ends_on)
+        end = case((_counts(rule), func.least(*last))) if last else null()
+        some = ends.setdefault(rule.record_type, [])
+        if last and not any(end.compare(other) for other in some):
+            some.append(end)
+    cases = [
+        (_R.record_type == _word(kind), func.least(*some)) for kind, some in ends.items() if some
+    ]
+    return func.min(case(*cases), type_=Date()) if cases else cast(null(), Date())
+
+
+def _months(day: ColumnElement[Any]) -> ColumnElement[Any]:
+    return cast(12 * extract("year", day) + extract("month", day), Integer())
+
+
+def _dimension(scheme: Scheme, code: str, cap: int, points: FromClause) -> ColumnElement[Any]:
+    given = [points.c[_name(scheme, one)] for one in scheme.indicators if one.dimension == code]
+    if not given:
+        return cast(null(), BigInteger())
+    return case((_first(given).is_not(None), func.least(_sum(given), _whole(cap))))
+
+
+def _tier(scheme: Scheme, total: ColumnElement[Any]) -> ColumnElement[Any]:
+    tiers = sorted(scheme.tiers, key=lambda tier: -tier.least_total)
+    if not tiers:
+        return cast(null(), Text())
+    return case(*((total >= _whole(one.least_total), _word(one.code)) for one in tiers))
+
+
+def _sum(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+    first, *rest = [func.coalesce(one, 0) for one in columns]
+    added: ColumnElement[Any] = first
+    for one in rest:
+        added = added + one
+    return added
+
+
+def _first(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+    return func.coalesce(*columns)
+
+
+def _word(value: str) -> ColumnElement[str]:
+    return literal(value, Text())
+
+
+def _number(value: Decimal) -> ColumnElement[Decimal]:
+    return literal(value, Numeric())
+
+
+def _whole(value: int) -> ColumnElement[int]:
+    return literal(value, BigInteger())

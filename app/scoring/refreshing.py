@@ -8,18 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Date,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal,
+    or_,
+    outerjoin,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.kernel.database import transaction_required
-from app.scoring.bulk import write_totals
+from app.scoring.bulk import Among, select_totals
 from app.scoring.models import Score
-from app.scoring.queries import least_tier, score_parameters
-from app.scoring.scheme import Scheme
+from app.scoring.queries import least_tier
+from app.scoring.scheme import Scheme, parse_scheme
 
 WORK_MEMORY = "64MB"  # sorting thousands of members on disk takes twice as long
 _UUID_PREFIXES = 1 << 32
+
+_RESULT = ("total", "tier", "dimensions", "scheme_code", "scheme_version", "changes_on")
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('scores', 0))")
 # A plan for any slice is a plan for none; compiling one costs more than it saves.
@@ -27,51 +47,17 @@ _SETTINGS = text("""
     SELECT set_config('work_mem', :size, true), set_config('jit', 'off', true),
            set_config('plan_cache_mode', 'force_custom_plan', true)
 """)
-# Only what differs is written: updating a row on conflict locks and logs it even when it stays.
-# What is compared with cannot change in between, because whoever stores scores is alone.
-_STORE = """
-    INSERT INTO scores (citizen_id, total, tier, dimensions, scheme_code, scheme_version, as_of_on,
-                        changes_on)
-    SELECT n.citizen_id, n.total, n.tier, n.dimensions, n.scheme_code, n.scheme_version,
-           CAST(:as_of AS date), n.changes_on
-    FROM (%(whose)s) s
-    FULL JOIN (%(totals)s) t ON t.citizen_id = s.citizen_id
-    CROSS JOIN LATERAL (
-        SELECT coalesce(s.citizen_id, t.citizen_id) AS citizen_id, coalesce(t.total, 0) AS total,
-               coalesce(t.tier, CAST(:least_tier AS text)) AS tier,
-               coalesce(t.dimensions, '{}') AS dimensions, CAST(:scheme AS text) AS scheme_code,
-               CAST(:version AS text) AS scheme_version, t.changes_on
-    ) n
-    WHERE s.computed_at IS NULL
-       OR (s.total, s.tier, s.dimensions, s.scheme_code, s.scheme_version, s.changes_on)
-           IS DISTINCT FROM (n.total, n.tier, n.dimensions, n.scheme_code, n.scheme_version,
-                             n.changes_on)
-    ON CONFLICT (citizen_id) DO UPDATE
-    SET total = excluded.total, tier = excluded.tier, dimensions = excluded.dimensions,
-        scheme_code = excluded.scheme_code, scheme_version = excluded.scheme_version,
-        as_of_on = excluded.as_of_on, changes_on = excluded.changes_on, computed_at = now()
-"""
-_SOME = """
-    SELECT * FROM unnest(CAST(:citizens AS uuid[])) AS u (citizen_id)
-    LEFT JOIN scores USING (citizen_id)
-"""
-_IN_SOME = "citizen_id = ANY(CAST(:citizens AS uuid[]))"
-# Whoever has a result, and whoever had one.
-_IN_SLICE = "citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)"
-_SLICE = f"SELECT * FROM scores WHERE {_IN_SLICE}"
-
-
 def store_scores(*, scheme: Scheme, as_of: date, citizen_ids: Collection[UUID]) -> None:
     """Store the scores of some citizens for a day, in the open transaction."""
     if citizen_ids:
-        _store(scheme, as_of, _SOME, _IN_SOME, {"citizens": list(citizen_ids)})
+        _store(_storing_some(scheme.document), as_of, {"citizens": list(citizen_ids)})
 
 
 def store_slice(*, scheme: Scheme, as_of: date, at: int, count: int) -> int:
     """Store the scores of slice `at` of `count` of all citizens; how many of them changed."""
     first = UUID(int=(_UUID_PREFIXES * at // count) << 96)
     last = UUID(int=((_UUID_PREFIXES * (at + 1) // count) << 96) - 1)
-    return _store(scheme, as_of, _SLICE, _IN_SLICE, {"first": first, "last": last})
+    return _store(_storing_slice(scheme.document), as_of, {"first": first, "last": last})
 
 
 def due_citizens(*, as_of: date, limit: int) -> list[UUID]:
@@ -86,16 +72,65 @@ def due_citizens(*, as_of: date, limit: int) -> list[UUID]:
     return list(transaction_required().scalars(query))
 
 
-def _store(
-    scheme: Scheme, as_of: date, whose: str, where: str, citizens: Mapping[str, object]
-) -> int:
+def _store(statement: Insert, as_of: date, citizens: Mapping[str, object]) -> int:
     session = transaction_required()
     session.execute(ONE_AT_A_TIME)
     session.execute(_SETTINGS, {"size": WORK_MEMORY})
-    totals = write_totals(scheme, where=where)
-    statement = text(_STORE % {"whose": whose, "totals": totals.sql})
-    parameters = {
-        **totals.parameters, **score_parameters(scheme, as_of), **citizens,
-        "least_tier": least_tier(scheme),
+    return session.connection().execute(statement, {"as_of": as_of, **citizens}).rowcount
+
+
+@lru_cache(maxsize=8)
+def _storing_some(document: str) -> Insert:
+    asked = bindparam("citizens", type_=ARRAY(Uuid()))
+    some = func.unnest(asked).table_valued(column("citizen_id", Uuid()), name="u").render_derived()
+    held = select(some.c.citizen_id, *_columns(*_RESULT, "computed_at")).select_from(
+        some.outerjoin(Score, Score.citizen_id == some.c.citizen_id)
+    )
+    return _storing(document, held, lambda citizen_id: citizen_id == func.any(asked))
+
+
+@lru_cache(maxsize=8)
+def _storing_slice(document: str) -> Insert:
+    """Whoever has a result, and whoever had one."""
+    first, last = bindparam("first", type_=Uuid()), bindparam("last", type_=Uuid())
+    held = select(*_columns("citizen_id", *_RESULT, "computed_at")).where(
+        Score.citizen_id.between(first, last)
+    )
+    return _storing(document, held, lambda citizen_id: citizen_id.between(first, last))
+
+
+def _storing(document: str, held: Select[Any], among: Among) -> Insert:
+    """Only what differs is written: an update on conflict locks and logs even what stays.
+
+    What is compared with cannot change in between, because whoever stores scores is alone.
+    """
+    scheme = parse_scheme(document, catalogue=None)
+    s, t = held.subquery("h").c, select_totals(scheme, among=among).subquery("t").c
+    result = {
+        "total": func.coalesce(t.total, 0),
+        "tier": func.coalesce(t.tier, literal(least_tier(scheme), Text())),
+        "dimensions": func.coalesce(t.dimensions, text("'{}'")),
+        "scheme_code": literal(scheme.code, Text()),
+        "scheme_version": literal(scheme.version, Text()),
+        "changes_on": t.changes_on,
     }
-    return session.connection().execute(statement, parameters).rowcount
+    differs = or_(
+        s.computed_at.is_(None), *(s[name].is_distinct_from(result[name]) for name in _RESULT)
+    )
+    citizen_id = func.coalesce(s.citizen_id, t.citizen_id)
+    rows = (
+        select(citizen_id, bindparam("as_of", type_=Date()), *(result[name] for name in _RESULT))
+        .select_from(outerjoin(s.citizen_id.table, t.citizen_id.table,
+                               s.citizen_id == t.citizen_id, full=True))
+        .where(differs)
+    )  # fmt: skip
+    made = insert(Score).from_select(["citizen_id", "as_of_on", *_RESULT], rows)
+    return made.on_conflict_do_update(
+        index_elements=["citizen_id"],
+        set_={name: made.excluded[name] for name in ("as_of_on", *_RESULT)}
+        | {"computed_at": func.now()},
+    ).execution_options(preserve_rowcount=True)
+
+
+def _columns(*names: str) -> list[ColumnElement[Any]]:
+    return [Score.__table__.c[name] for name in names]

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.records.catalogue import load_catalogue, parse_catalogue, read_catalogue_file
-from app.scoring.bulk import write_totals
+from app.scoring.bulk import select_totals
 from app.scoring.operations import insert_scheme
 from app.scoring.queries import published_scheme
 from app.scoring.scheme import parse_scheme
@@ -201,10 +201,8 @@ TOTALS = text("""
 def written_out(session: Session, version: str, asked: dict[str, Any]) -> set[str]:
     """What the statement for many citizens gives."""
     scheme = published_scheme(code="random", version=version)
-    totals = write_totals(scheme, where="citizen_id = ANY(CAST(:citizens AS uuid[]))")
-    return set(map(str, session.execute(
-        text(totals.sql), {**totals.parameters, **asked, "as_of": asked["on"]}
-    )))  # fmt: skip
+    wanted = select_totals(scheme, among=lambda citizen_id: citizen_id.in_(asked["citizens"]))
+    return set(map(str, session.execute(wanted, {"as_of": asked["on"]})))
 
 
 @pytest.mark.sized
