@@ -134,16 +134,20 @@ def copy_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, A
     if not rows:
         return
     names = list(rows[0])
-    table = model.__table__
-    documents = {name for name in names if isinstance(table.c[name].type, JSONB)}
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+    columns = [model.__table__.c[name] for name in names]
+    dialect = session.connection().dialect
+    types = [str(column.type.compile(dialect)).lower() for column in columns]
+    documents = {column.name for column in columns if isinstance(column.type, JSONB)}
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(model.__tablename__), sql.SQL(", ").join(map(sql.Identifier, names))
     )
     driver = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
         for row in rows:
             copy.write_row([
-                Jsonb(row[name], orjson.dumps) if name in documents else row[name] for name in names
+                Jsonb(row[name], orjson.dumps) if name in documents else row[name]
+                for name in names
             ])
 
 

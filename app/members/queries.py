@@ -28,15 +28,17 @@ from app.members.models import (
 from app.members.sealing import IDENTITIES, PROFILES, blind_indexes, open_field
 from app.members.spelling import mask_name, mask_phone
 
-# One array instead of thousands of parameters.
+# One array instead of thousands of parameters; of hexadecimal texts, because the driver takes
+# fifty times as long over one of bytes.
 _FIND_BY_INDEX = text("""
     SELECT l.blind_index, c.citizen_id, c.joined_on, k.wrapped_key, p.name_sealed, p.phone_sealed
-    FROM citizen_lookup l
+    FROM unnest(CAST(:indexes AS text[])) AS i (hexadecimal)
+    JOIN citizen_lookup l
+        ON l.purpose = 'id_number' AND l.blind_index = decode(i.hexadecimal, 'hex')
     JOIN citizens c USING (citizen_id)
     JOIN citizen_profiles p USING (citizen_id)
     JOIN citizen_keys k USING (citizen_id)
-    WHERE l.purpose = 'id_number' AND l.blind_index = ANY(CAST(:indexes AS bytea[]))
-        AND c.status = 'active'
+    WHERE c.status = 'active'
 """)
 _LIVENESS = {
     "citizen": "SELECT citizen_session_is_live(%(subject)s, %(session)s) AS live",
@@ -129,8 +131,9 @@ def find_citizens_by_id_numbers(
     }
     if not by_index:
         return {}
+    wanted = {"indexes": [index.hex() for index in by_index]}
     with reading() as session:
-        rows = session.execute(_FIND_BY_INDEX, {"indexes": list(by_index)}).all()
+        rows = session.execute(_FIND_BY_INDEX, wanted).all()
     return {
         by_index[index]: RegisteredPerson(
             citizen_id, joined_on, open_data_key(keys, wrapped, citizen_id=citizen_id), *sealed

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from app.records import cells as reading
@@ -47,21 +49,20 @@ class Outcome(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True)
-class Statement:
-    """What a good row says."""
+class Statement(NamedTuple):
+    """What a good row says; a void says nothing about the event."""
 
     id_number: str
     record_number: str
     version: int
     is_void: bool
-    event_on: date | None  # None: a void says nothing about the event
-    item: str | None
-    measures: Mapping[str, str]
-    details: Mapping[str, str]
-    name: str
-    phone: str
     content: bytes  # equal for two rows with the same content
+    event_on: date | None = None
+    item: str | None = None
+    measures: Mapping[str, str] = MappingProxyType({})
+    details: Mapping[str, str] = MappingProxyType({})
+    name: str = ""
+    phone: str = ""
 
 
 @dataclass
@@ -124,21 +125,31 @@ def judge_version(
 
 def _statement(row: Row) -> Statement:
     kind = row.kind
-    values = {} if row.is_void else row.values
-    content = {name: value for name, value in values.items() if name != kind.number_column}
-    content[kind.id_column] = row.id_number
+    if row.is_void:
+        return Statement(
+            row.id_number, record_number(row), row.version, is_void=True, content=_content(row, {})
+        )
+    values = row.values
+    return Statement(
+        row.id_number,
+        record_number(row),
+        row.version,
+        is_void=False,
+        content=_content(row, values),
+        event_on=row.event_on,
+        item=record_item(row),
+        measures={key: values[name] for key, name in kind.measures.items()},
+        details={name: values[name] for name in kind.details_columns},
+        name=values.get(kind.name_column or "", ""),
+        phone=next((values[column.name] for column in row.columns(Kind.PHONE)), ""),
+    )
+
+
+def _content(row: Row, values: Mapping[str, str]) -> bytes:
+    """Every value that says something, in one form."""
+    kind = row.kind
+    content = {**values, kind.id_column: row.id_number}
+    content.pop(kind.number_column or "", None)
     if kind.status_column:
         content[kind.status_column] = VOID if row.is_void else VALID
-    return Statement(
-        id_number=row.id_number,
-        record_number=record_number(row),
-        version=row.version,
-        is_void=row.is_void,
-        event_on=None if row.is_void else row.event_on,
-        item=None if row.is_void else record_item(row),
-        measures={key: values[name] for key, name in kind.measures.items()} if values else {},
-        details={name: values[name] for name in kind.details_columns} if values else {},
-        name=values.get(kind.name_column or "", ""),
-        phone=next((values[column.name] for column in row.columns(Kind.PHONE) if values), ""),
-        content=_CONTENT.encode(content).encode(),
-    )
+    return _CONTENT.encode(content).encode()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -19,8 +19,7 @@ from app.records.judging import HeldRecord
 from app.records.models import Record, RecordHolder
 
 
-@dataclass(frozen=True)
-class KeptRow:
+class KeptRow(NamedTuple):
     """A row that was accepted, corrected or voided, without anything that only people read."""
 
     citizen_id: UUID
@@ -34,16 +33,15 @@ class KeptRow:
     delivery_id: UUID
     row_number: int
     delivered_on: date
+    is_new_record: bool  # no version of it was held before
 
 
-@dataclass(frozen=True)
-class NewVersion:
+class NewVersion(NamedTuple):
     """A version to keep: the row, its content's digest, and what is to be sealed."""
 
     row: KeptRow
     digest: bytes
     details: Mapping[str, str]
-    is_new_record: bool
 
 
 _HELD = text("""
@@ -103,10 +101,10 @@ def keep_versions(
             "citizen_id": version.row.citizen_id,
         }
         for version in versions
-        if version.is_new_record
+        if version.row.is_new_record
     ]
     copy_rows(session, RecordHolder, holders)
-    later = [version.row for version in versions if not version.is_new_record]
+    later = [version.row for version in versions if not version.row.is_new_record]
     if later:
         _replace(session, later)
 

@@ -70,6 +70,7 @@ class Row:
     is_void: bool = False
     event_on: date | None = None
     values: dict[str, str] = field(default_factory=dict)
+    is_plain: bool = False  # no cell is empty or a formula
 
     def cell(self, name: str) -> str:
         """The raw cell under a column."""
@@ -141,7 +142,10 @@ def _id_birth_date(row: Row) -> Reason | None:
 
 def formula(row: Row) -> Reason | None:
     """Step 9."""
-    return Reason.FORMULA_CELL if reading.has_formula(row.other_cells()) else None
+    row.is_plain = reading.is_plain(row.cells)
+    if row.is_plain:
+        return None
+    return Reason.FORMULA_CELL if any(map(reading.is_formula, row.other_cells())) else None
 
 
 @cache
@@ -161,6 +165,8 @@ def _missing_field(row: Row) -> Reason | None:
     kind = row.kind
     if kind.status_column:
         row.is_void = compact(row.cell(kind.status_column)) == VOID
+    if row.is_plain:
+        return None
     needed = kind.void_columns if row.is_void else kind.needed_columns
     missing = any(reading.is_empty(row.cell(name)) for name in needed)
     return Reason.MISSING_FIELD if missing else None

@@ -205,9 +205,10 @@ class RecordTaker:
             delivery_id=self._taking.delivery_id,
             row_number=number,
             delivered_on=self._taking.delivered_on,
+            is_new_record=is_new,
         )
         digest = content_digest(self._content_key, statement.content)
-        return NewVersion(row, digest, statement.details, is_new)
+        return NewVersion(row, digest, statement.details)
 
     def _settle(self, held: dict[str, HeldRecord]) -> None:
         """Keep what waits; orders only as far as the points reach."""

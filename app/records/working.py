@@ -9,10 +9,12 @@ file while its sender waits, a large one in a worker, and one from the command l
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import dropwhile, islice
@@ -52,7 +54,7 @@ from app.trail.operations import Actor
 
 log = logging.getLogger(__name__)
 
-CHUNK_ROWS = 2_000
+CHUNK_ROWS = 5_000
 LEASE_SECONDS = 30
 TRIES_MAX = 5  # without a single chunk between them
 
@@ -202,7 +204,8 @@ class _Work:
         is_open = True
         while is_open:
             chunk = list(islice(rows, self._worker.chunk_rows))
-            is_open = self._take(table, chunk)
+            with _collector_paused():
+                is_open = self._take(table, chunk)
             yield self._delivery.delivery_id
             if is_open and self._worker.must_stop():
                 self._release()
@@ -288,6 +291,18 @@ class _Work:
             "delivery_id": self._delivery.delivery_id, "me": self._me,
             "lease_seconds": self._worker.lease_seconds,
         }
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A chunk makes many objects and no cycles: looking for cycles would be a third of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def ask_to_cancel(session: Session, *, delivery_id: UUID) -> None:

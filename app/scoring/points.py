@@ -33,8 +33,7 @@ class RecordKey(NamedTuple):
     record_number: str
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     """What one version of a record granted; `granted_points` is zero when nothing was left."""
 
     version: int
@@ -98,9 +97,9 @@ def record_points(
     if rule.items:
         return rule.items.get(item or "", 0)
     per_unit = rule.points or 0
-    indicator = next(one for one in scheme.indicators if one.code == rule.indicator)
-    if rule.unit is Unit.RECORD or indicator.measure is None:
+    measure = scheme.by_code[rule.indicator].measure
+    if rule.unit is Unit.RECORD or measure is None:
         return per_unit
-    quantity = Decimal(measures[indicator.measure])
+    quantity = Decimal(measures[measure])
     units = quantity // YUAN_PER_UNIT if rule.unit is Unit.HUNDRED_YUAN else quantity // 1
     return int(units) * per_unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from sqlalchemy import Row, text
@@ -69,8 +69,7 @@ class LedgerDisagreesError(RuntimeError):
     """The ledger refused what must be possible: a bug, and nothing of the delivery is kept."""
 
 
-@dataclass(frozen=True)
-class Posting:
+class Posting(NamedTuple):
     """One call of the ledger; `kind` is grant, reverse or spend."""
 
     kind: str
@@ -136,6 +135,14 @@ class LedgerPoints:
         )
 
     def _load(self, rows: Sequence[KeptRow]) -> Allotment:
+        return Allotment(
+            in_force=self._grants_in_force([row for row in rows if not row.is_new_record]),
+            used_points=self._used_points(list(self._cap_keys(rows))),
+        )
+
+    def _grants_in_force(self, rows: Sequence[KeptRow]) -> dict[RecordKey, Grant]:
+        if not rows:
+            return {}
         found = self._session.execute(
             _GRANTS_IN_FORCE,
             {
@@ -144,10 +151,11 @@ class LedgerPoints:
                 "record_type": rows[0].record_type,
             },
         )
-        allotment = Allotment()
-        for citizen_id, number, *rest in found:
-            allotment.in_force[RecordKey(citizen_id, number)] = Grant(*rest)
-        keys = list(self._cap_keys(rows))
+        return {
+            RecordKey(citizen_id, number): Grant(*rest) for citizen_id, number, *rest in found
+        }
+
+    def _used_points(self, keys: Sequence[CapKey]) -> dict[CapKey, int]:
         used = self._session.execute(
             _USED_POINTS,
             {
@@ -156,9 +164,7 @@ class LedgerPoints:
                 "days": [key.event_on for key in keys],
             },
         )
-        for citizen_id, indicator, event_on, points in used:
-            allotment.used_points[CapKey(citizen_id, indicator, event_on)] = points
-        return allotment
+        return {CapKey(*key): points for *key, points in used}
 
     def _cap_keys(self, rows: Iterable[KeptRow]) -> set[CapKey]:
         rules = [(row, grant_rule(self._scheme, row)) for row in rows]
@@ -173,9 +179,10 @@ class LedgerPoints:
         key = RecordKey(row.citizen_id, row.record_number)
         old = allotment.take_back(key)
         new = allotment.grant(row, scheme=self._scheme, transfer_id=transfer_id(row, "grant"))
+        new_lot = None
         if new is not None:
             changes.made.append((key, new))
-        new_lot = new.transfer_id if new is not None else None
+            new_lot = new.transfer_id
         if new is not None and new_lot is not None:
             changes.postings.append(
                 Posting(

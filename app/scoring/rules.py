@@ -146,6 +146,11 @@ class Scheme:
     document: str
     content_hash: bytes
 
+    @cached_property
+    def by_code(self) -> Mapping[str, Indicator]:
+        """The indicators by their codes."""
+        return {indicator.code: indicator for indicator in self.indicators}
+
     def indicator_of(self, record_type: str, item: str | None) -> Sequence[Indicator]:
         """The indicators that a record of this type and item feeds."""
         return [
