@@ -126,8 +126,15 @@ def expire_vouchers() -> None:
 
 @jobs.periodic("prune_scans", cron="27 * * * *")
 def prune_scans() -> None:
-    """Delete burnt codes, bad scans and typed codes that are past their time."""
+    """Delete burnt codes, bad or refused scans and typed codes that are past their time."""
     pruning.prune_scans()
+    _until_done(pruning.prune_refusals)
+
+
+@jobs.periodic("prune_sessions", cron="33 * * * *")
+def prune_sessions() -> None:
+    """Delete sessions that are past their time."""
+    _until_done(members.prune_sessions)
 
 
 @jobs.periodic("take_deliveries", cron="* * * * * */2")

@@ -87,6 +87,7 @@ class CitizenSession(Base):
     """A sign-in of a citizen and its family of refresh tokens; only the newest one is good."""
 
     __tablename__ = "citizen_sessions"
+    __table_args__ = (Index("ix_citizen_sessions__expires_at", "expires_at"),)
 
     citizen_id: Mapped[UUID] = mapped_column(ForeignKey("citizens.citizen_id"), primary_key=True)
     session_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -27,7 +27,13 @@ from app.members.profiles import (
     unbind_wechat,
 )
 from app.members.register import NewMember, Registered, register_members
-from app.members.sessions import OpenedSession, end_sessions, refresh_session, sign_out
+from app.members.sessions import (
+    OpenedSession,
+    end_sessions,
+    prune_sessions,
+    refresh_session,
+    sign_out,
+)
 from app.members.signing import admit_request, find_signing_credential, prune_nonces
 from app.members.sources import (
     ListedCredential,
@@ -86,6 +92,7 @@ __all__ = [
     "my_trail",
     "open_profile",
     "prune_nonces",
+    "prune_sessions",
     "publish_text",
     "record_decisions",
     "refresh_session",

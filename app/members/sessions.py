@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import func, text, update
 from sqlalchemy.orm import Session
 
 from app.kernel.database import hot_call, transaction, transaction_required
@@ -40,6 +40,7 @@ _REFRESH = {
 _STAFF_REFRESH = (
     "SELECT * FROM staff_refresh(%(subject)s, %(session)s, %(role)s, %(shown)s, %(next)s)"
 )
+_PRUNE = text("SELECT sessions_prune(:limit)")
 
 
 class RefreshReused(Unauthenticated):
@@ -142,6 +143,16 @@ def end_sessions(*, role: str, subject_id: UUID, reason: str) -> int:
     `reason` is a stable word: `ended_by_operator`, `account_disabled`, `withdrawn`.
     """
     return _end(transaction_required(), role, subject_id, reason, None)
+
+
+def prune_sessions(*, limit: int) -> int:
+    """Delete sessions that ended long ago, at most so many of citizens; how many of citizens.
+
+    They are kept for 184 days, as long as other logs of security, from the moment at which they
+    would have ended by themselves.
+    """
+    with transaction() as session:
+        return int(session.scalar(_PRUNE, {"limit": limit}) or 0)
 
 
 def _opened(role: str, subject_id: UUID) -> OpenedSession:

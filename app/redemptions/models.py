@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, func
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.database import Base
@@ -92,6 +92,12 @@ class RedemptionAttempt(Base):
     """The answer to a redemption_id of a caller, refused scans too."""
 
     __tablename__ = "redemption_attempts"
+    __table_args__ = (
+        Index(
+            "ix_redemption_attempts__attempted_at", "attempted_at",
+            postgresql_where=text("answer IS NULL"),
+        ),
+    )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
     caller_id: Mapped[UUID] = mapped_column(primary_key=True)

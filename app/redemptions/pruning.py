@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func
+from sqlalchemy import func, text
 from sqlalchemy.orm import Session
 
 from app.kernel.database import Base, transaction
 from app.redemptions.models import CodePresentation, UnreadableScan, VoucherManualCode
 
-# A code lives for a minute and a reference for two; the answers to a caller's id stay for ever.
+# A code lives for a minute and a reference for two.
 PRESENTATIONS_KEPT: Final = timedelta(hours=72)
 SCANS_KEPT: Final = timedelta(days=184)  # as long as security logs
 MANUAL_CODES_KEPT: Final = timedelta(days=1)  # beyond their voucher's time
+_PRUNE_REFUSALS: Final = text("SELECT redemption_prune_refusals(:limit)")
 
 
 def prune_scans() -> int:
@@ -25,6 +26,15 @@ def prune_scans() -> int:
             + _delete_older(session, UnreadableScan, "scanned_at", SCANS_KEPT)
             + _delete_older(session, VoucherManualCode, "expires_at", MANUAL_CODES_KEPT)
         )
+
+
+def prune_refusals(*, limit: int) -> int:
+    """Delete refused redemptions that were kept as long as bad scans, at most so many; how many.
+
+    An accepted one keeps its answer as long as the redemption is there.
+    """
+    with transaction() as session:
+        return int(session.scalar(_PRUNE_REFUSALS, {"limit": limit}) or 0)
 
 
 def _delete_older(

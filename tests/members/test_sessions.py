@@ -164,3 +164,27 @@ def test_a_withdrawn_citizen_is_out_at_once(
     admin.execute("UPDATE citizens SET status = 'left'")
     assert client.get("/api/v1/me", headers=bearer(tokens["access_token"])).status_code == 401
     assert refresh(client, tokens["refresh_token"]).status_code == 401
+
+
+def test_sessions_are_forgotten_184_days_after_their_time(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any], sandbox: SandboxControl
+) -> None:
+    client = committing_app.test_client()
+    citizens = [citizen_tokens(client, sandbox) for _ in range(4)]
+    staff_tokens(committing_app, client)
+    source_tokens(committing_app, client)
+    admin.execute("UPDATE staff_sessions SET expires_at = now() - interval '185 days'")
+    admin.execute("UPDATE source_sessions SET expires_at = now() - interval '185 days'")
+    for tokens, days in zip(citizens, (186, 185, 183, -1), strict=True):
+        admin.execute(
+            "UPDATE citizen_sessions SET expires_at = now() - make_interval(days => %s)"
+            " WHERE session_id = %s", (days, claims_of(tokens["access_token"])["sid"]),
+        )
+    with job_app.app_context():
+        assert [operations.prune_sessions(limit=1) for _ in range(3)] == [1, 1, 0]
+    for table in ("staff_sessions", "staff_refreshes", "source_sessions"):
+        assert admin.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
+    assert admin.execute("SELECT count(*) FROM citizen_sessions").fetchone() == (2,)
+    assert is_live(client, citizens[3])
+    forgotten = refresh(client, citizens[0]["refresh_token"])
+    assert forgotten.get_json()["code"] == "session_ended"
