@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.config import Settings, running_settings
+from app.households import operations as households
 from app.households import routes as households_routes
 from app.kernel import checks, jobs
 from app.kernel.database import database_configuration, db
@@ -33,6 +34,7 @@ from app.redemptions import pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.scoring import dry_runs, publication_routes, publications, recomputations
+from app.scoring import operations as scoring
 from app.scoring import queries as scoring_queries
 from app.scoring import routes as scoring_routes
 from app.scoring import version_routes as scheme_version_routes
@@ -76,6 +78,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["card_wechat"] = build_gateway(settings)
     jobs.handler(messages.REDEEMED_TOPIC)(messages.send_redeemed)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
+    jobs.handler(households.CHANGED_TOPIC)(refresh_household)
     _register_routes(app)
     _configure_watching(app, settings)
     register_commands(app)
@@ -110,6 +113,11 @@ def _session_is_live(caller: Caller) -> bool:
 def carry_out_dry_run(message: jobs.Message) -> None:
     """Try proposed rules on everybody; the message goes by the id of the dry run."""
     dry_runs.carry_out_dry_run(keys=key_provider(), dry_run_id=message.citizen_id)
+
+
+def refresh_household(message: jobs.Message) -> None:
+    """Follow a household whose adults have changed; the message goes by its head."""
+    scoring.refresh_household(head_id=message.citizen_id)
 
 
 @jobs.periodic("expire_holds", cron="* * * * * */30")

@@ -47,10 +47,12 @@ from app.households.refusals import (
 from app.kernel.clock import city_today
 from app.kernel.database import transaction, transaction_required
 from app.kernel.keys import KeyProvider
+from app.kernel.outbox import put
 from app.members.operations import GivenConsent, give_consent, withdraw_consent
 from app.members.queries import find_masked_profile, is_active
 
 ADULTS_MAX = 12
+CHANGED_TOPIC = "household_changed"  # goes by the head's id; what is computed follows
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def renew_consent(*, keys: KeyProvider, citizen_id: UUID, text_version: int) -> 
         found = open_household(keys=keys, citizen_id=citizen_id)
         if found.consent_state != "given":
             give_consent(citizen_id=citizen_id, given=GivenConsent(HOUSEHOLD, text_version))
+            _tell(transaction_required().get_one(HouseholdSeat, citizen_id).head_id)
         return open_household(keys=keys, citizen_id=citizen_id)
 
 
@@ -194,6 +197,11 @@ def _leave(citizen_id: UUID) -> None:
             delete(HouseholdInvitation).where(HouseholdInvitation.citizen_id == head_id)
         )
     withdraw_consent(citizen_id=citizen_id, purpose=HOUSEHOLD)
+    _tell(head_id)
+
+
+def _tell(head_id: UUID) -> None:
+    put(citizen_id=head_id, topic=CHANGED_TOPIC, payload={})
 
 
 def _heads(citizen_id: UUID) -> bool:
@@ -239,6 +247,7 @@ def _take_seat(*, citizen_id: UUID, head_id: UUID, text_version: int) -> None:
     )
     if taken is None:
         raise HouseholdTaken
+    _tell(head_id)
 
 
 def _stands(seat: HouseholdSeat) -> bool:

@@ -173,6 +173,15 @@ def find_masked_profile(*, keys: KeyProvider, citizen_id: UUID) -> MaskedProfile
     )
 
 
+def find_data_key(*, keys: KeyProvider, citizen_id: UUID) -> Key | None:
+    """The data key of a citizen, under which what is theirs is sealed; of the erased none."""
+    with reading() as session:
+        wrapped = session.get(CitizenKey, citizen_id)
+    if wrapped is None:
+        return None
+    return open_data_key(keys, wrapped.wrapped_key, citizen_id=citizen_id)
+
+
 def find_openid(*, keys: KeyProvider, citizen_id: UUID) -> str | None:
     """The WeChat identity to send a message to, or None when none is bound."""
     with reading() as session:

@@ -8,10 +8,17 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text
+import orjson
+from sqlalchemy import select, text, tuple_
 
+from app.kernel.crypto import unseal_with
 from app.kernel.database import reading
+from app.kernel.keys import Key, KeyProvider
+from app.members.queries import find_data_key
+from app.records.keeping import details_context
 from app.records.models import Record
+
+REASON_COLUMN = "事由"  # where a source states why
 
 
 class VersionKey(NamedTuple):
@@ -76,6 +83,40 @@ def find_origins(
     with reading() as session:
         rows = session.execute(_ORIGINS, parameters).all()
     return {VersionKey(*row[:3]): RecordOrigin(*row[3:]) for row in rows}
+
+
+def find_stated_reasons(
+    *, keys: KeyProvider, citizen_id: UUID, versions: Collection[VersionKey]
+) -> dict[VersionKey, str]:
+    """Why the sources delivered versions of a citizen's records, in their words, for the citizen.
+
+    Only of record types whose sources state it, in a column 事由.
+    """
+    if not versions:
+        return {}
+    data_key = find_data_key(keys=keys, citizen_id=citizen_id)
+    query = select(Record).where(
+        Record.citizen_id == citizen_id,
+        tuple_(Record.record_type, Record.record_number, Record.version).in_(versions),
+        Record.details_sealed.is_not(None),
+    )
+    if data_key is None:
+        return {}
+    with reading() as session:
+        return {
+            VersionKey(row.record_type, row.record_number, row.version): _reason(data_key, row)
+            for row in session.scalars(query)
+        }
+
+
+def _reason(data_key: Key, row: Record) -> str:
+    assert row.details_sealed is not None  # asked for
+    context = details_context(
+        citizen_id=row.citizen_id, record_type=row.record_type,
+        record_number=row.record_number, version=row.version,
+    )
+    details = orjson.loads(unseal_with(data_key, row.details_sealed, context=context))
+    return str(details.get(REASON_COLUMN, ""))
 
 
 def find_kept_version(*, delivery_id: UUID, row_number: int) -> KeptVersion | None:

@@ -42,6 +42,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BIT, JSONB, array
 
 from app.scoring.scheme import Indicator, Rule, Scheme, Unit
+from app.scoring.subjects import select_over
 
 MONTHS_MAX_DAYS = 62 * 28  # the months of as many days at most have a bit each
 
@@ -77,13 +78,14 @@ def select_totals(scheme: Scheme, *, among: Among) -> Select[Any]:
         for one, name in zip(scheme.dimensions, names, strict=True)
         for part in (_word(one.code), totals.c[name])
     ]
-    return select(
+    query = select(
         totals.c.citizen_id,
         totals.c.points_total.label("total"),
         _tier(scheme, totals.c.points_total).label("tier"),
         func.jsonb_strip_nulls(func.jsonb_build_object(*named), type_=JSONB()).label("dimensions"),
         totals.c.changes_on,
     )
+    return select_over(scheme.subject, query)
 
 
 def is_plain(rule: Indicator) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.records.catalogue import Catalogue, RecordType
 from app.scoring.keys import Finding
-from app.scoring.rules import Decay, Rule, Unit
+from app.scoring.rules import Decay, Rule, Subject, Unit
 
 _OF_RECORDS = (
     "items", "measure", "period", "period_cap", "validity_days", "until_record_ends", "decay",
@@ -39,11 +39,20 @@ def check_scheme(
     for at, one in enumerate(read.get("tier", ())):
         if one.get("least_total", 0) > read.get("total_cap", one.get("least_total", 0)):
             findings.append(Finding(("tier", at, "least_total"), "above total_cap"))
+    findings += [Finding(("tier",), reason) for reason in _tiers(read)]
     indicators = {one.get("code"): one for one in read.get("indicator", ())}
     if ("points", "grant") not in broken:
         for at, one in enumerate(points.get("grant", ())):
             said = [*_grant(one, indicators, catalogue)]
             findings += [Finding(("points", "grant", at, key), reason) for key, reason in said]
+
+
+def _tiers(read: Mapping[str, Any]) -> Iterator[str]:
+    """Tiers apply at once, to a person."""
+    if read.get("tier") and "shown" in read:
+        yield "a tier applies at once and would tell what is shown later"
+    if read.get("tier") and read.get("subject") == Subject.HOUSEHOLD:
+        yield "benefits go by the tiers of persons; a household has none"
 
 
 def _twice(path: tuple[str, ...], key: str, entries: list[dict[str, Any]]) -> list[Finding]:

@@ -11,7 +11,7 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, insert, text, update
+from sqlalchemy import TextClause, func, insert, text, update
 
 from app.kernel import outbox
 from app.kernel.database import reading, transaction
@@ -23,6 +23,7 @@ from app.scoring.figures import NO_TIER, Comparison, Outcome
 from app.scoring.models import SchemeDryRun
 from app.scoring.queries import published_scheme
 from app.scoring.scheme import Scheme
+from app.scoring.subjects import over
 from app.scoring.version_queries import (
     DryRun,
     VersionName,
@@ -36,15 +37,16 @@ from app.trail.operations import Actor, record_act, require_reason
 DRY_RUN_TOPIC = "scheme_dry_run"
 SLICES = 64
 # One statement, hence one snapshot: no delivery falls between the two sides.
-_RESULTS = text("""
+_DRAFT = """
     SELECT true AS is_draft, t.citizen_id, t.total, t.tier
     FROM score_totals(CAST(:as_of AS date), :code, :version) t
     WHERE t.citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-    UNION ALL
+"""
+_BASE = """
     SELECT false, t.citizen_id, t.total, t.tier
     FROM score_totals(CAST(:as_of AS date), :base_code, :base_version) t
     WHERE t.citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-""")
+"""
 
 Outcomes = dict[UUID, Outcome]
 
@@ -64,6 +66,10 @@ class _Sides:
     base: Scheme | None
     draft: Scheme
     as_of: date
+
+    def statement(self) -> TextClause:
+        base = self.base.subject if self.base else self.draft.subject
+        return text(f"{over(self.draft.subject, _DRAFT)} UNION ALL {over(base, _BASE)}")
 
     def parameters(self) -> dict[str, object]:
         return {
@@ -151,7 +157,8 @@ def _sides(run: DryRun) -> _Sides:
 def _results(sides: _Sides, first: UUID, last: UUID) -> tuple[Outcomes, Outcomes]:
     found: dict[bool, Outcomes] = {False: {}, True: {}}
     with reading() as session:
-        rows = session.execute(_RESULTS, sides.parameters() | {"first": first, "last": last})
+        asked = sides.parameters() | {"first": first, "last": last}
+        rows = session.execute(sides.statement(), asked)
         for is_draft, citizen_id, total, tier in rows:
             found[is_draft][citizen_id] = Outcome(total, tier or NO_TIER)
     return found[False], found[True]

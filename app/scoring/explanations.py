@@ -12,14 +12,20 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from app.kernel.database import reading
+from app.kernel.keys import KeyProvider
 from app.records.catalogue import RecordType
-from app.records.origins import RecordOrigin, VersionKey, find_origins
+from app.records.origins import (
+    REASON_COLUMN,
+    RecordOrigin,
+    VersionKey,
+    find_origins,
+    find_stated_reasons,
+)
 from app.records.queries import catalogue_in_force
 from app.scoring.queries import Score, score_of, score_parameters
 from app.scoring.scheme import Dimension, Indicator, Scheme
+from app.scoring.subjects import statement
 from app.scoring.wording import describe_line, describe_not_counted
 
 LINES_MAX = 100
@@ -33,11 +39,12 @@ class ScoreLine:
     `value` is exact, after what the cap of its period took (`over_period_cap`) and before
     rounding; `over_cap` is what of it the indicator's cap takes, in the order of the lines.
     `not_counted` says why it is nothing: `older` (only the latest counts), `best_of`, `once`,
-    `same_month`; from `ends_on` on the record counts no longer.
+    `same_month`; from `ends_on` on the record counts no longer.  Number and origin are not told of
+    the record of another adult of the household.
     """
 
     record_type: str
-    record_number: str
+    record_number: str | None
     version: int
     event_on: date
     ends_on: date | None
@@ -51,7 +58,8 @@ class ScoreLine:
     why_not: str | None
     record_title: str
     legal_basis: str
-    origin: RecordOrigin
+    stated_reason: str | None
+    origin: RecordOrigin | None
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,10 @@ class NextTier:
 
 @dataclass(frozen=True)
 class ExplainedScore:
-    """A result with everything that led to it; `next_after_line` is None on the last page."""
+    """A result with everything that led to it; `next_after_line` is None on the last page.
+
+    `next_shown_on` is the day from which a later state is shown, where that is not at once.
+    """
 
     score: Score
     scheme: Scheme
@@ -106,6 +117,7 @@ class ExplainedScore:
     indicators: tuple[IndicatorScore, ...]
     line_count: int
     next_after_line: int | None
+    next_shown_on: date | None = None
 
     @property
     def next_tier(self) -> NextTier | None:
@@ -118,7 +130,7 @@ class ExplainedScore:
 
 
 # Exact numbers travel as text: JSON would make floats of them.
-_EXPLAIN = text("""
+_EXPLAIN = """
     WITH lines AS MATERIALIZED (
         SELECT l.*, sum(l.value) OVER w AS reached,
                row_number() OVER (ORDER BY l.indicator, l.event_on, l.record_type,
@@ -147,7 +159,7 @@ _EXPLAIN = text("""
              'reached', l.reached::text, 'not_counted', l.not_counted)
              ORDER BY l.place)
          FROM lines l WHERE l.place > :after_line AND l.place <= :after_line + :limit) AS lines
-""")
+"""
 
 
 def explain_score(
@@ -155,10 +167,16 @@ def explain_score(
     scheme: Scheme,
     as_of: date,
     citizen_id: UUID,
+    viewer_id: UUID | None = None,
+    keys: KeyProvider | None = None,
     after_line: int = 0,
     limit: int = ALL_LINES,
 ) -> ExplainedScore:
-    """The result of a citizen on a day, with a page of the lines behind it.
+    """The result of a subject on a day, with a page of the lines behind it.
+
+    `citizen_id` is the subject, a household's head, and `viewer_id` the adult who asks and is told
+    the numbers and origins of their own records only; by default the subject.  With `keys` the
+    reasons that sources state for them are read too.
 
     Lines are in the order of indicator, event day and record number; the page begins after
     `after_line` lines and holds at most `limit`, none at all with 0.
@@ -166,9 +184,10 @@ def explain_score(
     parameters = {**score_parameters(scheme, as_of), "citizen": citizen_id}
     with reading() as session:
         found = session.execute(
-            _EXPLAIN, parameters | {"after_line": after_line, "limit": limit}
+            statement(scheme.subject, _EXPLAIN),
+            parameters | {"after_line": after_line, "limit": limit},
         ).one()
-        lines = _lines(scheme, citizen_id, found.lines or [])
+        lines = _lines(scheme, viewer_id or citizen_id, keys, found.lines or [])
     score = score_of(scheme, as_of, citizen_id, found.score)
     indicators = tuple(
         _indicator(indicator, (found.indicators or {}).get(indicator.code), lines)
@@ -215,16 +234,24 @@ def _dimensions(
 
 
 def _lines(
-    scheme: Scheme, citizen_id: UUID, rows: Sequence[Mapping[str, Any]]
+    scheme: Scheme, viewer_id: UUID, provider: KeyProvider | None, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[ScoreLine]]:
     rules = {indicator.code: indicator for indicator in scheme.indicators}
     keys = {_version_key(row) for row in rows}
-    origins = find_origins(citizen_id=citizen_id, versions=keys)
+    origins = find_origins(citizen_id=viewer_id, versions=keys)
     catalogue = catalogue_in_force()
+    stated = {
+        key for key in origins
+        if REASON_COLUMN in catalogue.record_types[key.record_type].details_columns
+    }  # fmt: skip
+    reasons = find_stated_reasons(
+        keys=provider, citizen_id=viewer_id, versions=stated
+    ) if provider and stated else {}
     lines: dict[str, list[ScoreLine]] = {}
     for row in rows:
         kind = catalogue.record_types[row["record_type"]]
-        made = _line(rules[row["indicator"]], row, origins[_version_key(row)], kind)
+        key = _version_key(row)
+        made = _line(rules[row["indicator"]], row, origins.get(key), kind, reasons.get(key))
         lines.setdefault(row["indicator"], []).append(made)
     return lines
 
@@ -234,7 +261,8 @@ def _version_key(row: Mapping[str, Any]) -> VersionKey:
 
 
 def _line(
-    rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin, record_type: RecordType
+    rule: Indicator, row: Mapping[str, Any], origin: RecordOrigin | None, record_type: RecordType,
+    stated_reason: str | None,
 ) -> ScoreLine:
     quantity, value = Decimal(row["quantity"]), Decimal(row["value"])
     reached = Decimal(row["reached"])
@@ -242,7 +270,7 @@ def _line(
     event_on = date.fromisoformat(row["event_on"])
     return ScoreLine(
         record_type=row["record_type"],
-        record_number=row["record_number"],
+        record_number=row["record_number"] if origin else None,
         version=row["version"],
         event_on=event_on,
         ends_on=None if row["ends_on"] is None else date.fromisoformat(row["ends_on"]),
@@ -258,6 +286,7 @@ def _line(
         why_not=describe_not_counted(row["not_counted"]),
         record_title=record_type.title,
         legal_basis=record_type.legal_basis,
+        stated_reason=stated_reason,
         origin=origin,
     )
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from app.scoring.rules import Decay, Period, Rule, Unit
+from app.scoring.rules import Decay, Period, Rule, Subject, Unit
 from app.scoring.source_lines import Path
 
 DECIMAL = r"-?[0-9]{1,9}(\.[0-9]{1,6})?"
@@ -112,6 +112,13 @@ SCHEME = {
     "title": Key(Kind.TEXT, "What citizens read."),
     "catalogue": Key(
         Kind.TEXT, "The information catalogue that ships with it, jinhua without.", needed=False
+    ),
+    "subject": Key(
+        Kind.TEXT, "Whose score it is, a citizen's without.", needed=False, choices=tuple(Subject)
+    ),
+    "shown": Key(
+        Kind.TEXT, "Citizens see the end of the last closed period; without it, today.",
+        needed=False, choices=tuple(Period),
     ),
     "effective_on": Key(Kind.DATE, "The first day of this version."),
     "total_cap": Key(Kind.WHOLE, "The most of the total."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import date
 from typing import IO, ClassVar
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
+from app.households.refusals import HouseholdMissing
 from app.kernel.database import transaction
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.ids import new_id
@@ -39,7 +41,9 @@ from app.scoring.posting import LedgerPoints
 from app.scoring.queries import scheme_in_force
 from app.scoring.recomputations import Recomputation, finish_running, start_recomputation
 from app.scoring.refreshing import store_scores
-from app.scoring.scheme import Scheme, parse_scheme
+from app.scoring.scheme import Scheme, Subject, parse_scheme
+from app.scoring.showing import ScoreNotShownYet, Shown, find_shown
+from app.scoring.subjects import find_subjects
 
 # Whoever decides about a version has seen every decision before.
 ONE_DECISION_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('schemes', 0))")
@@ -180,7 +184,16 @@ def refresh_citizens(*, citizen_ids: Collection[UUID], as_of: date | None = None
     scheme = scheme_in_force(on=as_of)
     if scheme is None:
         raise SchemeNotPublished
-    store_scores(scheme=scheme, as_of=as_of, citizen_ids=citizen_ids)
+    subjects = find_subjects(scheme=scheme, citizen_ids=citizen_ids, as_of=as_of)
+    store_scores(scheme=scheme, as_of=as_of, citizen_ids={*subjects.values()})
+
+
+def refresh_household(*, head_id: UUID) -> None:
+    """Store the score of a household whose adults have changed; of one that is over, nothing."""
+    scheme = scheme_in_force(on=current_day())
+    if scheme is not None and scheme.subject is Subject.HOUSEHOLD:
+        with transaction():
+            store_scores(scheme=scheme, as_of=current_day(), citizen_ids=[head_id])
 
 
 def refresh_scores(*, as_of: date | None = None, slices: int | None = None) -> int:
@@ -211,28 +224,58 @@ def open_score(
 ) -> ExplainedScore:
     """The explained result of an active citizen on a day (default: now), with a page of lines.
 
-    A day to come is told as it would be if nothing else were delivered.
+    A day to come is told as it would be if nothing else were delivered.  By a scheme that is shown
+    by periods, the end of the last period closed by that day; by one over households, that of the
+    household.
     """
-    as_of = as_of or current_day()
+    today = current_day()
     profile = find_masked_profile(keys=keys, citizen_id=citizen_id)
-    if profile is None or profile.status != "active" or profile.joined_on > as_of:
+    if profile is None or profile.status != "active":
         raise ScoreNotFound
-    scheme = scheme_in_force(on=as_of)
-    if scheme is None:
+    shown = find_shown(asked_on=as_of or today, today=today)
+    if shown is None:
         raise SchemeNotPublished
-    return explain_score(
-        scheme=scheme, as_of=as_of, citizen_id=citizen_id, after_line=after_line, limit=limit
+    subject_id = _find_subject(shown, citizen_id, today)
+    if subject_id is None or profile.joined_on > shown.as_of_on:
+        raise ScoreNotFound if as_of else _nothing_yet(shown)
+    found = explain_score(
+        scheme=shown.scheme, as_of=shown.as_of_on, citizen_id=subject_id, viewer_id=citizen_id,
+        keys=keys, after_line=after_line, limit=limit,
     )
+    return replace(found, next_shown_on=shown.next_shown_on)
+
+
+def _find_subject(shown: Shown, citizen_id: UUID, today: date) -> UUID | None:
+    """Whose score is the citizen's on the day shown; HouseholdMissing who is in none now."""
+    now, then = (
+        find_subjects(scheme=shown.scheme, citizen_ids=[citizen_id], as_of=day)
+        for day in (today, shown.as_of_on)
+    )
+    if citizen_id not in now:
+        raise HouseholdMissing
+    return then.get(citizen_id)
+
+
+def _nothing_yet(shown: Shown) -> NotFound:
+    if shown.next_shown_on is None:
+        return ScoreNotFound()
+    return ScoreNotShownYet(shown_on=shown.next_shown_on.isoformat())
 
 
 def open_outlook(*, keys: KeyProvider, citizen_id: UUID) -> Outlook:
-    """What changes by itself soon, and what an active citizen may do for the next tier."""
-    as_of = current_day()
-    now = open_score(keys=keys, citizen_id=citizen_id, as_of=as_of, limit=0)
-    counted = monthly_counted(citizen_id=citizen_id, scheme=now.scheme, as_of=as_of)
+    """What changes by itself soon, and what an active citizen may do for the next tier.
+
+    By a scheme that is shown by periods no change is told: it would tell what is not shown yet.
+    """
+    now = open_score(keys=keys, citizen_id=citizen_id, limit=0)
+    head, scheme, as_of = now.score.citizen_id, now.scheme, now.score.as_of_on
+    counted = monthly_counted(citizen_id=head, scheme=scheme, as_of=as_of)
+    changes = () if now.next_shown_on else list_changes(
+        citizen_id=head, scheme=scheme, as_of=as_of
+    )
     return Outlook(
         now=now,
-        changes=list_changes(citizen_id=citizen_id, scheme=now.scheme, as_of=as_of),
+        changes=changes,
         ways=list_ways(now, counted_this_month=counted),
     )
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from app.kernel.database import reading
 from app.scoring.explanations import ExplainedScore, IndicatorScore
 from app.scoring.models import SchemeVersion
 from app.scoring.queries import list_scores, scheme_in_force, score_parameters
-from app.scoring.scheme import Indicator, Rule, Scheme, Unit
+from app.scoring.scheme import Indicator, Rule, Scheme, Subject, Unit
+from app.scoring.subjects import statement
 from app.scoring.wording import describe_unit
 
 OUTLOOK_DAYS = 30
@@ -23,11 +24,14 @@ ENDINGS_MAX = 200
 
 @dataclass(frozen=True)
 class EndingLine:
-    """A record that counts for an indicator up to the day before `ends_on`."""
+    """A record that counts for an indicator up to the day before `ends_on`.
+
+    Of a household's records no number is told: it may be another adult's.
+    """
 
     indicator: str
     record_type: str
-    record_number: str
+    record_number: str | None
     event_on: date
     ends_on: date
     value: Decimal
@@ -74,7 +78,7 @@ class Outlook:
     ways: tuple[Way, ...]
 
 
-_ENDINGS = text("""
+_ENDINGS = """
     SELECT l.indicator, l.record_type, l.record_number, l.event_on, l.ends_on, l.value,
            count(*) OVER (PARTITION BY l.ends_on) AS ending_count,
            row_number() OVER (PARTITION BY l.ends_on
@@ -82,12 +86,12 @@ _ENDINGS = text("""
     FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
     WHERE l.citizen_id = :citizen AND l.ends_on <= CAST(:last AS date)
     ORDER BY l.ends_on, place
-""")
-_MONTHS = text("""
+"""
+_MONTHS = """
     SELECT DISTINCT l.indicator
     FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
     WHERE l.citizen_id = :citizen AND l.event_on >= CAST(:first AS date)
-""")
+"""
 
 
 def list_changes(
@@ -99,8 +103,12 @@ def list_changes(
     with reading() as session:
         endings: dict[date, list[EndingLine]] = {}
         counts: dict[date, int] = {}
-        for *line, count, place in session.execute(_ENDINGS, parameters):
+        for *line, count, place in session.execute(
+            statement(scheme.subject, _ENDINGS), parameters
+        ):
             made = EndingLine(*line)
+            if scheme.subject is Subject.HOUSEHOLD:
+                made = replace(made, record_number=None)
             counts[made.ends_on] = count
             if place <= ENDINGS_MAX // days:
                 endings.setdefault(made.ends_on, []).append(made)
@@ -150,7 +158,8 @@ def monthly_counted(*, citizen_id: UUID, scheme: Scheme, as_of: date) -> frozens
         **score_parameters(scheme, as_of), "citizen": citizen_id, "first": as_of.replace(day=1),
     }
     with reading() as session:
-        return frozenset(monthly & set(session.scalars(_MONTHS, parameters)))
+        found = session.scalars(statement(scheme.subject, _MONTHS), parameters)
+        return frozenset(monthly & set(found))
 
 
 def _ways_of(found: ExplainedScore, one: IndicatorScore) -> Iterator[Way]:

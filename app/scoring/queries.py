@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import and_, func, select
 
 from app.kernel.database import reading
 from app.scoring.models import SchemeDecision, SchemeVersion
 from app.scoring.scheme import Scheme, parse_scheme
+from app.scoring.subjects import statement
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class WrongScore:
 
 
 VERIFIED_AT_ONCE = 100
-_TOTALS = text("""
+_TOTALS = """
     SELECT t.citizen_id, t.total, t.tier, t.dimensions
     FROM score_totals(CAST(:as_of AS date), :scheme, :version) t
     WHERE t.citizen_id = ANY(CAST(:citizens AS uuid[]))
-""")
+"""
 # Some stored scores that are due on no day up to this one, beside the definition, in one snapshot.
-_VERIFY = text("""
+_VERIFY = """
     WITH held AS MATERIALIZED (
         SELECT * FROM scores
         WHERE citizen_id >= :first AND scheme_code = :scheme AND scheme_version = :version
@@ -67,13 +68,13 @@ _VERIFY = text("""
     WHERE (s.total, s.tier, s.dimensions, s.changes_on) IS DISTINCT FROM
           (coalesce(t.total, 0), coalesce(t.tier, CAST(:least_tier AS text)),
            coalesce(t.dimensions, '{}'), t.changes_on)
-""")
-_INDICATORS = text("""
+"""
+_INDICATORS = """
     SELECT i.citizen_id, i.indicator, i.exact, i.rounded, i.points
     FROM score_indicators(CAST(:as_of AS date), :scheme, :version) i
     WHERE i.citizen_id = ANY(CAST(:citizens AS uuid[]))
     ORDER BY i.citizen_id, i.indicator
-""")
+"""
 
 
 def scheme_in_force(*, on: date) -> Scheme | None:
@@ -112,11 +113,15 @@ def current_tier(citizen_id: UUID) -> str | None:
 
 
 def list_scores(*, scheme: Scheme, as_of: date, citizen_ids: Iterable[UUID]) -> list[Score]:
-    """The results of citizens on a day, in the order asked for; without records all zero."""
+    """The results of subjects on a day, in the order asked for; without records all zero.
+
+    A household goes by the id of its head.
+    """
     wanted = list(citizen_ids)
     with reading() as session:
         rows = session.execute(
-            _TOTALS, score_parameters(scheme, as_of) | {"citizens": wanted}
+            statement(scheme.subject, _TOTALS),
+            score_parameters(scheme, as_of) | {"citizens": wanted},
         ).all()
     found = {row.citizen_id: row._asdict() for row in rows}
     return [score_of(scheme, as_of, one, found.get(one)) for one in wanted]
@@ -148,7 +153,8 @@ def verify(*, as_of: date, first: UUID | None = None) -> list[WrongScore]:
         "first": first or uuid4(), "limit": VERIFIED_AT_ONCE, "least_tier": least_tier(scheme),
     }
     with reading() as session:
-        return [WrongScore(*row) for row in session.execute(_VERIFY, parameters)]
+        rows = session.execute(statement(scheme.subject, _VERIFY), parameters)
+        return [WrongScore(*row) for row in rows]
 
 
 def list_indicator_points(
@@ -157,7 +163,7 @@ def list_indicator_points(
     """The points of every indicator that has records, for many citizens."""
     parameters = score_parameters(scheme, as_of) | {"citizens": list(citizen_ids)}
     with reading() as session:
-        rows = session.execute(_INDICATORS, parameters).all()
+        rows = session.execute(statement(scheme.subject, _INDICATORS), parameters).all()
     return [IndicatorPoints(row.citizen_id, row.indicator, row.points) for row in rows]
 
 

@@ -38,6 +38,13 @@ class Period(StrEnum):
     YEAR = "year"
 
 
+class Subject(StrEnum):
+    """Whose score it is."""
+
+    CITIZEN = "citizen"
+    HOUSEHOLD = "household"
+
+
 class Decay(StrEnum):
     """How a record loses worth while it is valid."""
 
@@ -131,7 +138,10 @@ class PointsRules:
 
 @dataclass(frozen=True)
 class Scheme:
-    """All published rules of one version."""
+    """All published rules of one version.
+
+    With `shown`, citizens see the state of the last closed period instead of today's.
+    """
 
     code: str
     version: str
@@ -145,6 +155,8 @@ class Scheme:
     points: PointsRules
     document: str
     content_hash: bytes
+    subject: Subject = Subject.CITIZEN
+    shown: Period | None = None
 
     @cached_property
     def by_code(self) -> Mapping[str, Indicator]:

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from app.scoring.explanations import ALL_LINES, LINES_MAX
-from app.scoring.scheme import Decay, Period
+from app.scoring.scheme import Decay, Period, Subject
 from app.scoring.wording import describe_rule, plain
 from app.trail.operations import REASON_MAX_CHARS, REASON_MIN_CHARS
 from app.web.openapi import ApiSchema
@@ -81,8 +81,13 @@ class NextScoreTier(ApiSchema):
 
 
 class Score(ApiSchema):
-    """A citizen's own result."""
+    """A citizen's own result, or that of the citizen's household.
 
+    `next_shown_on`: from then on a later state is shown; null where changes are shown at once.
+    """
+
+    subject = fields.Enum(Subject, by_value=True, required=True, attribute="scheme.subject")
+    next_shown_on = fields.Date(required=True, allow_none=True)
     as_of_on = fields.Date(required=True, attribute="score.as_of_on")
     total = fields.Integer(required=True, attribute="score.total")
     total_cap = fields.Integer(required=True, attribute="scheme.total_cap")
@@ -109,13 +114,15 @@ class ScoreLine(ApiSchema):
 
     The values of an indicator's lines add up to its exact value.  `over_cap` is what of the value
     the indicator's cap takes, `over_period_cap` what its month's or year's cap took before.
+    Number, origin and the reason that the source stated (where it states one) are null for the
+    record of another adult of the household.
     `not_counted` is `older`, `best_of`, `once` or `same_month` for a line that is worth nothing;
     from `ends_on` on the record no longer counts.
     """
 
     record_type = fields.String(required=True)
     record_title = fields.String(required=True)
-    record_number = fields.String(required=True)
+    record_number = fields.String(required=True, allow_none=True)
     version = fields.Integer(required=True)
     event_on = fields.Date(required=True)
     ends_on = fields.Date(required=True, allow_none=True)
@@ -128,7 +135,8 @@ class ScoreLine(ApiSchema):
     wording = fields.String(required=True)
     why_not = fields.String(required=True, allow_none=True)
     legal_basis = fields.String(required=True)
-    origin = fields.Nested(LineOrigin, required=True)
+    stated_reason = fields.String(required=True, allow_none=True)
+    origin = fields.Nested(LineOrigin, required=True, allow_none=True)
 
 
 class ExplainedIndicator(IndicatorScore):
@@ -166,7 +174,7 @@ class EndingLine(ApiSchema):
 
     indicator = fields.String(required=True)
     record_type = fields.String(required=True)
-    record_number = fields.String(required=True)
+    record_number = fields.String(required=True, allow_none=True)
     event_on = fields.Date(required=True)
     ends_on = fields.Date(required=True)
     value = Exact(required=True)
@@ -346,6 +354,8 @@ class PointsRules(ApiSchema):
 class PublishedScheme(SchemeName):
     """The published rules, whole; `document` is the text that the hash is of."""
 
+    subject = fields.Enum(Subject, by_value=True, required=True)
+    shown = fields.Enum(Period, by_value=True, required=True, allow_none=True)
     effective_on = fields.Date(required=True)
     total_cap = fields.Integer(required=True)
     legal_basis = fields.String(required=True)

@@ -22,6 +22,7 @@ from app.scoring.rules import (
     Rule,
     Scheme,
     Step,
+    Subject,
     Tier,
     Unit,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Scheme",
     "SchemeError",
     "Step",
+    "Subject",
     "Tier",
     "Unit",
     "catalogue_code",
@@ -155,6 +157,8 @@ def _scheme(read: dict[str, Any], document: str) -> Scheme:
         ),
         document=document,
         content_hash=hashlib.sha256(document.encode()).digest(),
+        subject=Subject(read.get("subject", Subject.CITIZEN)),
+        shown=Period(read["shown"]) if "shown" in read else None,
     )
 
 

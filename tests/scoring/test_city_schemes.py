@@ -19,6 +19,7 @@ from app.scoring.queries import list_indicator_points, list_scores
 from app.scoring.scheme import Scheme, catalogue_code, parse_scheme, read_scheme_file
 from tests.scoring import scheme_oracle
 from tests.scoring.scheme_oracle import Fact
+from tests.scoring.test_random_households import Adult, keep_town
 from tests.scoring.test_random_schemes import keep_facts
 
 
@@ -38,12 +39,15 @@ def facts(*rows: tuple[str, str, str | None, dict[str, str]]) -> list[Fact]:
 
 
 def citizen_with(some: list[Fact]) -> UUID:
+    """A member, who is a household too."""
     with transaction() as session:
         citizen = new_id()
         session.execute(
             text("INSERT INTO citizens (citizen_id, joined_on) VALUES (:id, '2020-01-01')"),
             {"id": citizen},
         )
+        alone = Adult(0, date(2020, 1, 1), "given", "active", some)
+        keep_town(session, [citizen], [alone])
         keep_facts(session, citizen, some)
     return citizen
 
