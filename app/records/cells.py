@@ -25,6 +25,8 @@ _SPACE = "".join(
 _NO_SPACE = dict.fromkeys(map(ord, _SPACE))
 _JOINT = "\0"  # no text of a file contains it
 _EMPTY_OR_FORMULA = re.compile(rf"\0[{_SPACE}]*[\0=@+-]")
+# What a spreadsheet program might calculate, led by any number of apostrophes.
+_CALCULATED = re.compile(rf"'*(?:[\t\r\n]|[{_SPACE}]*[=+\-@＝＋－＠])")
 _PLAIN_SIGNED = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 _TIME = r"[T ]\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 _DATES = tuple(
@@ -82,6 +84,16 @@ def is_formula(cell: str) -> bool:
     if text[:1] in {"=", "@"}:
         return True
     return text[:1] in {"+", "-"} and len(text) > 1 and not _PLAIN_SIGNED.fullmatch(text)
+
+
+def defused(cell: str) -> str:
+    """The text with an apostrophe before it if a program might calculate it."""
+    return f"'{cell}" if _CALCULATED.match(cell) else cell
+
+
+def undefused(cell: str) -> str:
+    """The text that was `defused`: exactly what stood there before."""
+    return cell[1:] if cell[:1] == "'" and _CALCULATED.match(cell) else cell
 
 
 def is_plain(cells: Sequence[str]) -> bool:

@@ -30,7 +30,14 @@ from openpyxl.cell.read_only import ReadOnlyCell
 
 from app.kernel.errors import Invalid
 from app.records.catalogue import ROW_NUMBER_COLUMN, Catalogue, RecordType
-from app.records.cells import DayCell, FormulaCell, NumberCell, is_empty, remove_space
+from app.records.cells import (
+    DayCell,
+    FormulaCell,
+    NumberCell,
+    is_empty,
+    remove_space,
+    undefused,
+)
 
 if not openpyxl.DEFUSEDXML:
     raise RuntimeError("openpyxl would expand XML entities: OPENPYXL_DEFUSEDXML must not be off")
@@ -160,8 +167,13 @@ def open_table(
     rows = rows_again()
     layout = _layout(rows, catalogue, record_type, pads_rows=encoding is Encoding.XLSX)
     below = max(0, count - layout.first_row + 1)
-    own = (_without(row, layout.cut) for row in rows) if layout.cut else rows
+    own = (_as_sent(row, layout.cut) for row in rows) if layout.cut else rows
     return Table(layout, enumerate(own, start=layout.first_row), below)
+
+
+def _as_sent(row: list[str], cut: frozenset[int]) -> list[str]:
+    """A row that was given back, as it stood before: what is not mended is refused again."""
+    return [undefused(cell) for cell in _without(row, cut)]
 
 
 def _without(row: list[str], cut: frozenset[int]) -> list[str]:

@@ -28,14 +28,13 @@ from app.kernel.errors import NotFound
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
 from app.members.spelling import compact
 from app.records.catalogue import Catalogue
-from app.records.cells import NumberCell, trim
+from app.records.cells import NumberCell, defused, undefused
 from app.records.models import DeliveryRefusal, DeliveryReturn, ReturnedRow
 from app.records.reading import RETURN_COLUMNS, Layout
 from app.records.steps import Reason
 
 KEPT: Final = timedelta(days=30)
 ROWS_MAX = 50_000  # of one delivery; of those beyond only number and reason are known
-_STARTS_FORMULA = re.compile(r"[=+\-@＝＋－＠]")
 
 REASON_TEXTS: dict[Reason, str] = {
     Reason.TOTAL_ROW: "合计行不是记录",
@@ -190,12 +189,6 @@ def returned_xlsx(returned: Returned) -> bytes:
     return content.getvalue()
 
 
-def defused(cell: str) -> str:
-    """The text with an apostrophe before it if a program might calculate it."""
-    starts = cell[:1] in {"\t", "\r", "\n"} or _STARTS_FORMULA.match(trim(cell))
-    return f"'{cell}" if starts else cell
-
-
 def _sheet_rows(returned: Returned) -> Iterator[list[str | float]]:
     yield [*RETURN_COLUMNS, *returned.header]
     for number, reason, cells in returned.rows:
@@ -204,7 +197,9 @@ def _sheet_rows(returned: Returned) -> Iterator[list[str | float]]:
 
 def _value(cell: str) -> str | float:
     number = _number(cell) if isinstance(cell, NumberCell) else None
-    return cell if number is None else number
+    if number is not None:
+        return number
+    return cell if undefused(cell) == cell else f"'{cell}"  # an apostrophe of its own stays
 
 
 def _number(cell: str) -> float | None:
