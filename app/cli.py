@@ -31,6 +31,7 @@ from app.records.reading import Encoding
 from app.records.uploads import Upload
 from app.records.working import work_off
 from app.scoring import operations as scoring
+from app.scoring.recomputations import AT_ONCE
 from app.scoring.scheme import SchemeError, catalogue_code
 from app.scoring.scheme import lint_scheme as find_faults
 from app.web.keys import key_provider
@@ -179,7 +180,7 @@ def lint_scheme(document: TextIO, code: str | None) -> None:
 @with_appcontext
 def refresh_scores() -> None:
     """Compute and store the current score of everybody, as after a new scheme."""
-    click.echo(f"{scoring.refresh_scores()} scores changed")
+    click.echo(f"{scoring.refresh_scores(at_once=AT_ONCE)} scores changed")
 
 
 @click.group("benefits")

@@ -190,7 +190,7 @@ def anchor_heads() -> None:
 @jobs.periodic("keep_scores", cron="* * * * *")
 def keep_scores() -> None:
     """Keep stored scores right: a new scheme, the end of a validity at midnight in the city."""
-    recomputations.keep_scores()
+    recomputations.keep_scores(at_once=recomputations.AT_ONCE)
 
 
 @jobs.periodic("publish", cron="*/5 * * * *")

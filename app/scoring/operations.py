@@ -196,14 +196,16 @@ def refresh_household(*, head_id: UUID) -> None:
             store_scores(scheme=scheme, as_of=current_day(), citizen_ids=[head_id])
 
 
-def refresh_scores(*, as_of: date | None = None, slices: int | None = None) -> int:
+def refresh_scores(
+    *, as_of: date | None = None, slices: int | None = None, at_once: int = 1
+) -> int:
     """Compute and store the score of everybody here and now; how many changed.
 
     A recomputation that runs already is finished first.  None before the first scheme is published.
     """
-    finish_running()
+    finish_running(at_once=at_once)
     started = start_recomputation(recomputation_id=new_id(), as_of=as_of, slices=slices)
-    return finish_running() if started else 0
+    return finish_running(at_once=at_once) if started else 0
 
 
 def order_recomputation(*, recomputation_id: UUID, staff_id: UUID) -> Recomputation:

@@ -1,7 +1,8 @@
 """Keeping stored scores right: of some citizens at once, of a slice of everybody.
 
 Whoever stores scores holds one lock until the end of the transaction and computes after taking it.
-So nobody overwrites a newer result with one that was computed before a delivery was there.
+So nobody overwrites a newer result with one that was computed before a delivery was there.  Slices
+are of different citizens and share it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Connection,
     Date,
     Select,
     Text,
@@ -42,6 +44,7 @@ _UUID_PREFIXES = 1 << 32
 _RESULT = ("total", "tier", "dimensions", "scheme_code", "scheme_version", "changes_on")
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('scores', 0))")
+BESIDE_SLICES = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('scores', 0))")
 # A plan for any slice is a plan for none; compiling one costs more than it saves.
 _SETTINGS = text("""
     SELECT set_config('work_mem', :size, true), set_config('jit', 'off', true),
@@ -50,14 +53,25 @@ _SETTINGS = text("""
 def store_scores(*, scheme: Scheme, as_of: date, citizen_ids: Collection[UUID]) -> None:
     """Store the scores of some citizens for a day, in the open transaction."""
     if citizen_ids:
-        _store(_storing_some(scheme.document), as_of, {"citizens": list(citizen_ids)})
+        connection = transaction_required().connection()
+        connection.execute(ONE_AT_A_TIME)
+        statement = _storing_some(scheme.document)
+        _store(connection, statement, {"as_of": as_of, "citizens": list(citizen_ids)})
 
 
-def store_slice(*, scheme: Scheme, as_of: date, at: int, count: int) -> int:
-    """Store the scores of slice `at` of `count` of all citizens; how many of them changed."""
+def store_slice(
+    connection: Connection | None = None, *, scheme: Scheme, as_of: date, at: int, count: int
+) -> int:
+    """Store the scores of slice `at` of `count` of all citizens; how many of them changed.
+
+    In the open transaction, or in that of a connection beside it.
+    """
+    connection = connection or transaction_required().connection()
+    connection.execute(BESIDE_SLICES)
     first = UUID(int=(_UUID_PREFIXES * at // count) << 96)
     last = UUID(int=((_UUID_PREFIXES * (at + 1) // count) << 96) - 1)
-    return _store(_storing_slice(scheme.document), as_of, {"first": first, "last": last})
+    statement = _storing_slice(scheme.document)
+    return _store(connection, statement, {"as_of": as_of, "first": first, "last": last})
 
 
 def due_citizens(*, as_of: date, limit: int) -> list[UUID]:
@@ -72,11 +86,9 @@ def due_citizens(*, as_of: date, limit: int) -> list[UUID]:
     return list(transaction_required().scalars(query))
 
 
-def _store(statement: Insert, as_of: date, citizens: Mapping[str, object]) -> int:
-    session = transaction_required()
-    session.execute(ONE_AT_A_TIME)
-    session.execute(_SETTINGS, {"size": WORK_MEMORY})
-    return session.connection().execute(statement, {"as_of": as_of, **citizens}).rowcount
+def _store(connection: Connection, statement: Insert, parameters: Mapping[str, object]) -> int:
+    connection.execute(_SETTINGS, {"size": WORK_MEMORY})
+    return connection.execute(statement, parameters).rowcount
 
 
 @lru_cache(maxsize=8)
