@@ -45,6 +45,7 @@ from app.scoring.scheme import Indicator, Rule, Scheme, Unit
 from app.scoring.subjects import select_over
 
 MONTHS_MAX_DAYS = 62 * 28  # the months of as many days at most have a bit each
+WHOLE_BELOW = 2**31  # what an integer of four bytes holds
 
 Among = Callable[[ColumnElement[UUID]], ColumnElement[bool]]  # a condition on the citizen
 _AS_OF = bindparam("as_of", type_=Date())
@@ -66,25 +67,15 @@ def select_totals(scheme: Scheme, *, among: Among) -> Select[Any]:
         _dimension(scheme, one.code, one.cap, points).label(f"d{at}")
         for at, one in enumerate(scheme.dimensions)
     )).offset(0).subquery("d")  # fmt: skip
-    names = [f"d{at}" for at in range(len(scheme.dimensions))]
-    found = [dimensions.c[name] for name in names]
+    found = [dimensions.c[f"d{at}"] for at in range(len(scheme.dimensions))]
     total = func.greatest(0, func.least(_sum(found), _whole(scheme.total_cap)))
-    totals = (
-        select(dimensions, total.label("points_total"))
-        .where(_first(found).is_not(None)).offset(0).subquery("e")
-    )  # fmt: skip
-    named = [
-        part
-        for one, name in zip(scheme.dimensions, names, strict=True)
-        for part in (_word(one.code), totals.c[name])
-    ]
     query = select(
-        totals.c.citizen_id,
-        totals.c.points_total.label("total"),
-        _tier(scheme, totals.c.points_total).label("tier"),
-        func.jsonb_strip_nulls(func.jsonb_build_object(*named), type_=JSONB()).label("dimensions"),
-        totals.c.changes_on,
-    )
+        dimensions.c.citizen_id,
+        total.label("total"),
+        _tier(scheme, total).label("tier"),
+        _named(scheme, found).label("dimensions"),
+        dimensions.c.changes_on,
+    ).where(_first(found).is_not(None))
     return select_over(scheme.subject, query)
 
 
@@ -206,16 +197,21 @@ def _aggregate(rule: Indicator) -> Any:
     if rule.unit is Unit.MONTH:
         age = _months(_AS_OF) - _months(_R.event_on)
         return func.bit_or(literal(1, BigInteger()).bitwise_lshift(age), type_=BigInteger())
+    amount = _worth(rule) if quantity is None else quantity * _worth(rule)
     if rule.rule in {Rule.BEST_OF, Rule.ONCE}:
-        return func.max(quantity * _worth(rule))
-    return func.sum(quantity if rule.value is not None else quantity * _worth(rule))
+        return func.max(amount)
+    if rule.value is None or _is_whole(rule):
+        return func.sum(amount)
+    return func.sum(literal(1, Integer()) if quantity is None else quantity)
 
 
 def _points(rule: Indicator, picked: FromClause, at: int) -> ColumnElement[Any]:
     """Rounded once, half away from zero, then the cap, both ways."""
     given = picked.c[f"a{at}"]
     cap = _whole(rule.cap)
-    rounded = cast(func.round(_exact(rule, picked, at)), BigInteger())
+    rounded = given if _is_whole(rule) else cast(
+        func.round(_exact(rule, picked, at)), BigInteger()
+    )
     return case((given.is_not(None), func.greatest(-cap, func.least(cap, rounded))))
 
 
@@ -233,18 +229,25 @@ def _exact(rule: Indicator, picked: FromClause, at: int) -> ColumnElement[Any]:
     return given * _worth(rule)
 
 
-def _quantity(rule: Indicator) -> ColumnElement[Any]:
+def _is_whole(rule: Indicator) -> bool:
+    """Whether integers are enough for it: they cost a fraction of exact decimals."""
+    whole = all(value == int(value) and abs(value) < WHOLE_BELOW for value in _values(rule))
+    return whole and rule.measure is None and rule.unit is not Unit.MONTH
+
+
+def _quantity(rule: Indicator) -> ColumnElement[Any] | None:
     if rule.measure is None:
-        return _number(Decimal(1))
+        return None
     return cast(_R.measures[_word(rule.measure)].astext, Numeric())
 
 
 def _worth(rule: Indicator) -> ColumnElement[Any]:
+    def number(value: Decimal) -> ColumnElement[Any]:
+        return literal(int(value), Integer()) if _is_whole(rule) else _number(value)
+
     if rule.value is not None:
-        return _number(rule.value)
-    return case(*(
-        (_R.item == _word(item), _number(value)) for item, value in rule.items.items()
-    ))  # fmt: skip
+        return number(rule.value)
+    return case(*((_R.item == _word(item), number(value)) for item, value in rule.items.items()))
 
 
 def _values(rule: Indicator) -> set[Decimal]:
@@ -291,6 +294,14 @@ def _dimension(scheme: Scheme, code: str, cap: int, points: FromClause) -> Colum
     if not given:
         return cast(null(), BigInteger())
     return case((_first(given).is_not(None), func.least(_sum(given), _whole(cap))))
+
+
+def _named(scheme: Scheme, points: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+    """The points by dimension, without those that nothing feeds."""
+    parts = zip([_word(one.code) for one in scheme.dimensions], points, strict=True)
+    named = func.jsonb_build_object(*(part for pair in parts for part in pair), type_=JSONB())
+    full = and_(*(one.is_not(None) for one in points))
+    return case((full, named), else_=func.jsonb_strip_nulls(named, type_=JSONB()))
 
 
 def _tier(scheme: Scheme, total: ColumnElement[Any]) -> ColumnElement[Any]:
