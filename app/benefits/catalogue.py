@@ -24,7 +24,7 @@ _REQUIRED: Final = {
 _OPTIONAL: Final = {
     "price_points": int, "consent_purpose": str, "valid_to": date, "weekdays": list,
     "open_from": time, "open_until": time, "claim_limit": dict, "annul_window_seconds": int,
-    "stock": int, "illustrative": list,
+    "stock": int, "offline_allowed": bool, "illustrative": list,
 }  # fmt: skip
 
 
@@ -59,6 +59,7 @@ class CatalogueEntry:
     annul_window_seconds: int
     stock: int | None
     at_all_merchants: bool
+    offline_allowed: bool
     content_digest: bytes
 
 
@@ -153,5 +154,6 @@ def _entry(raw: Mapping[str, Any]) -> CatalogueEntry:
         annul_window_seconds=raw.get("annul_window_seconds", ANNUL_WINDOW_SECONDS),
         stock=raw.get("stock"),
         at_all_merchants=raw["merchants"] == "all",
+        offline_allowed=raw.get("offline_allowed", False),
         content_digest=sha256(canonical).digest(),
     )

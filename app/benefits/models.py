@@ -39,6 +39,13 @@ class Benefit(Base):
     voucher_life_seconds: Mapped[int]
     annul_window_seconds: Mapped[int]
     stock_limited: Mapped[bool]
+    score_steps: Mapped[list[Any]] = mapped_column(server_default="[]")
+    subsidy_payer: Mapped[str | None]
+    subsidy_fen: Mapped[int] = mapped_column(server_default="0")
+    budget_fen: Mapped[int | None]
+    confirm_above_fen: Mapped[int | None]
+    offline_allowed: Mapped[bool] = mapped_column(server_default="false")
+    stacking_group: Mapped[str | None]
     at_all_merchants: Mapped[bool]
     content_digest: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -42,6 +42,7 @@ class PublishedBenefit:
     voucher_life_seconds: int
     annul_window_seconds: int
     stock_limited: bool
+    offline_allowed: bool
 
 
 @dataclass(frozen=True)
@@ -106,4 +107,5 @@ def _published(row: Benefit) -> PublishedBenefit:
         voucher_life_seconds=row.voucher_life_seconds,
         annul_window_seconds=row.annul_window_seconds,
         stock_limited=row.stock_limited,
+        offline_allowed=row.offline_allowed,
     )

@@ -27,6 +27,9 @@ class PublishedBenefit(ApiSchema):
     claim_limit_count = fields.Integer(required=True, allow_none=True)
     claim_limit_period = fields.String(required=True, allow_none=True)
     voucher_life_seconds = fields.Integer(required=True)
+    offline_allowed = fields.Boolean(
+        required=True, metadata={"description": "Its vouchers can be shown without a network."}
+    )
 
 
 class Benefits(ApiSchema):
