@@ -49,8 +49,9 @@ def report_of(one: LoadedDelivery) -> dict[str, Any]:
     """The report of one delivery, with the row numbers of the refused rows by reason."""
     report = one.report
     refused: dict[str, list[int]] = {}
-    for row in list_refusals(delivery_id=report.delivery_id, limit=ALL_ROWS):
-        refused.setdefault(row.reason, []).append(row.row_number)
+    for part in one.parts:
+        for row in list_refusals(delivery_id=part.report.delivery_id, limit=ALL_ROWS):
+            refused.setdefault(row.reason, []).append(row.row_number + part.row_shift)
     return {
         "seq": one.listed.seq,
         "file": one.listed.file,

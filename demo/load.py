@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,12 @@ FOLDER = Path(__file__).parent / "data" / "jinhua"
 CATALOGUE = "jinhua"
 SCHEME = "jinhua-xinyijin-2026.1"
 LIST = "deliveries.csv"
+ROWS_NAME = "rows.json"
 _EFFECTIVE_ON = re.compile(r"^effective_on = ([0-9-]+)", re.MULTILINE)
+COUNTS = (
+    "row_count", "blank_count", "accepted_count", "corrected_count", "voided_count",
+    "duplicate_count", "superseded_count", "dropped_count", "refused_count",
+)  # fmt: skip
 _NEEDED = ("序号", "文件", "记录类型", "报送单位", "报送日期", "编码")
 
 
@@ -55,11 +61,39 @@ class ListedDelivery:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Rows as JSON; `row_shift` is what a row's number in the file is above its number here."""
+
+    content: bytes
+    row_shift: int
+
+
+# The batches that a file of a folder is sent as; none when it is sent as it is.
+BatchesOf = Callable[[Path, "ListedDelivery"], list[Batch]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The report of a file, or of one of the batches it was sent as."""
+
+    report: DeliveryReport
+    row_shift: int = 0
+
+
+@dataclass(frozen=True)
 class LoadedDelivery:
-    """A line of the list and the report it led to."""
+    """A line of the list and what it led to."""
 
     listed: ListedDelivery
-    report: DeliveryReport
+    parts: tuple[Part, ...]
+
+    @property
+    def report(self) -> DeliveryReport:
+        """The report of the file; of batches the first one's, with the counts of all."""
+        first = self.parts[0].report
+        return replace(first, **{
+            name: sum(getattr(part.report, name) for part in self.parts) for name in COUNTS
+        })
 
 
 @dataclass(frozen=True)
@@ -164,14 +198,23 @@ def _create_source(keys: KeyProvider, unit: str, record_types: list[str]) -> Dem
     )
 
 
+def as_delivered(_folder: Path, _listed: ListedDelivery) -> list[Batch]:
+    """No batches: the file itself."""
+    return []
+
+
 def load_deliveries(
     *,
     keys: KeyProvider,
     staff_id: UUID,
     sources: dict[str, DemoSource],
     folder: Path = FOLDER,
+    batches_of: BatchesOf = as_delivered,
 ) -> Iterator[LoadedDelivery]:
-    """Take the files in, one after the other; `staff_id` is the operator of the register."""
+    """Take the files in, one after the other; `staff_id` is the operator of the register.
+
+    A file for which `batches_of` has batches comes as these instead.
+    """
     for listed in list_deliveries(folder):
         is_register = listed.record_type == REGISTER
         request = DeliveryRequest(
@@ -184,6 +227,11 @@ def load_deliveries(
             staff_id=staff_id if is_register else None,
             may_be_ahead=True,
         )
+        batches = batches_of(folder, listed)
+        if batches:
+            parts = tuple(_take_batch(keys, request, one) for one in batches)
+            yield LoadedDelivery(listed, parts)
+            continue
         with (folder / listed.file).open("rb") as file:
             if is_register:
                 upload = Upload.of(keys, file)
@@ -192,7 +240,15 @@ def load_deliveries(
                 )
             else:
                 report = take_delivery(keys=keys, request=request, file=file)
-        yield LoadedDelivery(listed, report)
+        yield LoadedDelivery(listed, (Part(report),))
+
+
+def _take_batch(keys: KeyProvider, request: DeliveryRequest, batch: Batch) -> Part:
+    as_rows = replace(
+        request, delivery_id=new_id(), encoding=Encoding.JSON, file_name=ROWS_NAME
+    )
+    report = take_delivery(keys=keys, request=as_rows, file=io.BytesIO(batch.content))
+    return Part(report, batch.row_shift)
 
 
 def load_programme(*, keys: KeyProvider, staff_id: UUID) -> list[LoadedDelivery]:

@@ -32,8 +32,10 @@ from app.records.queries import current_day
 from demo.answers import collect_results
 from demo.load import (
     BadFolderError,
+    BatchesOf,
     ListedDelivery,
     LoadedDelivery,
+    as_delivered,
     check_folder,
     create_sources,
     expected_results,
@@ -41,7 +43,7 @@ from demo.load import (
     load_deliveries,
     prepare_programme,
 )
-from demo.reshape import write_as_excel
+from demo.reshape import json_batches, write_as_excel
 from demo.servers import Database, Postgres, free_port
 from demo.supervise import migrate, postgres_directory, process_environment
 
@@ -62,8 +64,10 @@ Folder = click.Path(exists=True, file_okay=False, path_type=Path)
     "expected.json, or those of the acceptance set.",
 )
 @click.option(
-    "--as", "form", type=click.Choice(["delivered", "excel"]), default="delivered",
-    show_default=True, help="The form in which CSV files are taken in; the results are the same.",
+    "--as", "form", type=click.Choice(["delivered", "excel", "rest"]), default="delivered",
+    show_default=True,
+    help="The form in which files are taken in: as they are, CSV as Excel, or all but the register "
+    "as batches of rows in JSON; the results are the same.",
 )
 def write_results(folder: Path, out: Path, days: Sequence[datetime], form: str) -> None:
     """Load a folder of deliveries into a fresh database and write every report and score."""
@@ -76,7 +80,10 @@ def write_results(folder: Path, out: Path, days: Sequence[datetime], form: str) 
             if form == "excel":
                 found = _results_from_excel(app, folder, listed, as_of)
             else:
-                found = compute_results(app, folder=folder, listed=listed, as_of=as_of)
+                found = compute_results(
+                    app, folder=folder, listed=listed, as_of=as_of,
+                    batches_of=json_batches if form == "rest" else as_delivered,
+                )
     except (BadFolderError, DomainError) as error:
         raise click.ClickException(str(error)) from error
     out.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -85,14 +92,21 @@ def write_results(folder: Path, out: Path, days: Sequence[datetime], form: str) 
 
 
 def compute_results(
-    app: Flask, *, folder: Path, listed: Sequence[ListedDelivery], as_of: Sequence[date]
+    app: Flask,
+    *,
+    folder: Path,
+    listed: Sequence[ListedDelivery],
+    as_of: Sequence[date],
+    batches_of: BatchesOf = as_delivered,
 ) -> dict[str, Any]:
     """Take the deliveries of a folder into the empty database of `app`; collect what came out."""
     keys = cast("KeyProvider", app.extensions["card_keys"])
     prepare_programme(since=min(current_day(), *as_of, *(one.delivered_on for one in listed)))
     sources = create_sources(keys=keys, folder=folder)
     loaded = []
-    for one in load_deliveries(keys=keys, staff_id=new_id(), sources=sources, folder=folder):
+    for one in load_deliveries(
+        keys=keys, staff_id=new_id(), sources=sources, folder=folder, batches_of=batches_of
+    ):
         loaded.append(one)
         _tell(one)
     return collect_results(keys=keys, folder=folder, loaded=loaded, as_of=as_of)

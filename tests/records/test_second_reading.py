@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from demo.load import check_folder, list_deliveries
-from demo.reshape import write_as_excel
+from demo import reshape
+from demo.load import BatchesOf, as_delivered, check_folder, list_deliveries
+from demo.reshape import json_batches, write_as_excel
 from demo.results import compute_results
 from demo.servers import Database
 from tests.conftest import Sized, truncate_all
@@ -19,8 +20,10 @@ from tests.records.second_reading import File, judge_folder
 
 @pytest.mark.timeout(3600)
 def test_random_folders(
-    committing_app: Flask, test_database: Database, tmp_path: Path, sized: Sized
+    committing_app: Flask, test_database: Database, tmp_path: Path, sized: Sized,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(reshape, "JSON_ROWS_MAX", 25)  # the files are small
     for seed in range(118, 118 + sized(ci=2, full=100)):
         dice = Dice(seed)
         files = make_folder(dice)
@@ -31,15 +34,19 @@ def test_random_folders(
         check_folder(folder, listed)
         excel.mkdir()
         write_as_excel(folder=folder, listed=listed, target=excel)
-        for form in (folder, excel):
+        for form, batches_of in (
+            (folder, as_delivered), (excel, as_delivered), (folder, json_batches),
+        ):
             truncate_all(test_database)
             with committing_app.app_context():
-                agree_on(committing_app, form, files)
+                agree_on(committing_app, form, files, batches_of)
 
 
-def agree_on(app: Flask, folder: Path, files: list[File]) -> None:
+def agree_on(app: Flask, folder: Path, files: list[File], batches_of: BatchesOf) -> None:
     expected = judge_folder(files, AS_OF)
-    found = compute_results(app, folder=folder, listed=list_deliveries(folder), as_of=AS_OF)
+    found = compute_results(
+        app, folder=folder, listed=list_deliveries(folder), as_of=AS_OF, batches_of=batches_of
+    )
     for report, wanted in zip(found["deliveries"], expected["deliveries"], strict=True):
         assert row_by_row(report) == row_by_row(wanted), folder / wanted["file"]
     assert found["members"] == expected["members"], folder
