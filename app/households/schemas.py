@@ -47,7 +47,7 @@ class MyVillage(ApiSchema):
 class Agreement(ApiSchema):
     """The version of the text of purpose `household` that the caller agrees to."""
 
-    text_version = fields.Integer(required=True, validate=VERSION)
+    text_version = fields.Integer(required=True, strict=True, validate=VERSION)
 
 
 class InvitationCode(ApiSchema):

@@ -10,14 +10,20 @@ import schemathesis
 from flask import Flask
 
 from demo.servers import Database
-from tests.contract.world import World, inhabited
+from tests.contract.world import World, inhabited, with_new_tokens
 
 
 @pytest.fixture(scope="module")
-def world(session_app: Flask, test_database: Database) -> Iterator[World]:
+def made_world(session_app: Flask, test_database: Database) -> Iterator[World]:
     """Two parties on the worker's database."""
     with inhabited(session_app, test_database) as made:
         yield made
+
+
+@pytest.fixture
+def world(made_world: World) -> World:
+    """The same, with tokens that do not run out in the middle of a long module."""
+    return with_new_tokens(made_world)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -162,6 +162,23 @@ def sign_in_again(app: Flask, who: SignedIn) -> SignedIn:
                     session, staff_id=who.subject_id, role=who.role.value
                 )
         return signed_in(opened)
+
+
+def with_new_tokens(world: World) -> World:
+    """The same sessions with tokens that begin to age now."""
+    with world.app.app_context():
+        return replace(world, ours=_renewed(world.ours), theirs=_renewed(world.theirs))
+
+
+def _renewed(party: Party) -> Party:
+    def again(who: SignedIn) -> SignedIn:
+        tokens = issue_tokens(
+            role=who.role, subject_id=who.subject_id, session_id=who.session_id,
+            refresh_id=who.tokens.refresh_id, refresh_life=timedelta(hours=1),
+        )
+        return replace(who, tokens=tokens)
+
+    return replace(party, callers={role: again(who) for role, who in party.callers.items()})
 
 
 def _make_party(app: Flask, client: FlaskClient, benefit_code: str) -> Party:

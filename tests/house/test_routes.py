@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
 from flask import Flask
+from marshmallow import Schema, fields
 
 from tests.house.routes import PUBLIC, UNDECIDED, access_of, as_openapi, routes_of
 from tests.house.snapshots import matrix
@@ -90,3 +92,27 @@ def test_routes_of_the_product_stand_under_the_prefix(session_app: Flask) -> Non
     stray = [r.rule for r in routes_of(session_app) if r.rule not in outside
              and not r.rule.startswith(api)]  # fmt: skip
     assert stray == []
+
+
+def test_whole_numbers_in_bodies_are_not_cut_from_others(session_app: Flask) -> None:
+    loose = [
+        (endpoint, name)
+        for endpoint, view in session_app.view_functions.items()
+        for argument in getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
+        if argument["in"] == "json"
+        for name, field in _whole_numbers(argument["schema"])
+        if not field.strict
+    ]
+    assert loose == []
+
+
+def _whole_numbers(schema: Schema) -> Iterator[tuple[str, fields.Integer]]:
+    inside = [(name, field) for name, field in schema.fields.items()]
+    while inside:
+        name, field = inside.pop()
+        if isinstance(field, fields.Integer):
+            yield name, field
+        elif isinstance(field, fields.Nested):
+            inside += [(f"{name}.{inner}", one) for inner, one in field.schema.fields.items()]
+        elif isinstance(field, fields.List):
+            inside.append((f"{name}[]", field.inner))
