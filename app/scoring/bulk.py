@@ -33,11 +33,13 @@ from sqlalchemy import (
     collate,
     column,
     extract,
+    false,
     func,
     literal,
     null,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import BIT, JSONB, array
 
@@ -133,7 +135,7 @@ class _Sources:
                 _R.citizen_id, _changes(self._plain).label("changes_on"),
                 *(one.label(f"a{at}") for at, one in enumerate(self.aggregates)),
             )
-            .where(_R.event_on <= _AS_OF, self.among(_R.citizen_id))
+            .where(_R.event_on <= _AS_OF, _may_count(self._plain), self.among(_R.citizen_id))
             .group_by(_R.citizen_id).subquery("s")
         )  # fmt: skip
         # The measures of a latest record, read once for all the indicators that they feed.
@@ -258,12 +260,31 @@ def _counts(rule: Indicator) -> ColumnElement[bool]:
     """When a record of its type feeds a rule on the day."""
     conditions: list[ColumnElement[bool]] = []
     if rule.validity_days is not None:
-        conditions.append(_R.event_on > _AS_OF - literal(rule.validity_days, Integer()))
+        conditions.append(_is_valid(rule.validity_days))
     if rule.until_record_ends:
         conditions.append(or_(_R.ends_on.is_(None), _R.ends_on > _AS_OF))
     if rule.items:
         conditions.append(_R.item.in_([_word(item) for item in rule.items]))
     return and_(True, *conditions)
+
+
+def _may_count(rules: Sequence[Indicator]) -> ColumnElement[Any]:
+    """Whether any rule may look at a record: every aggregate is asked about what passes here."""
+    longest: dict[str, int | None] = {}
+    for rule in rules:
+        days, before = rule.validity_days, longest.get(rule.record_type, 0)
+        longest[rule.record_type] = None if days is None or before is None else max(days, before)
+    return case(
+        *(
+            (_R.record_type == _word(kind), true() if days is None else _is_valid(days))
+            for kind, days in longest.items()
+        ),
+        else_=false(),
+    )
+
+
+def _is_valid(days: int) -> ColumnElement[bool]:
+    return _R.event_on > _AS_OF - literal(days, Integer())
 
 
 def _changes(rules: Sequence[Indicator]) -> ColumnElement[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from math import ceil
 from typing import ClassVar
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from app.scoring.queries import published_scheme, scheme_in_force
 from app.scoring.refreshing import ONE_AT_A_TIME, due_citizens, store_scores, store_slice
 
 # A slice holds the lock that deliveries wait for at their end: well below their three seconds.
-MEMBERS_PER_SLICE = 5_000
+MEMBERS_PER_SLICE = 25_000
 AT_ONCE = 2  # as many cores are kept busy
 DUE_AT_ONCE = 1_000
 LISTED_MAX = 20
@@ -189,12 +190,17 @@ def list_recomputations(*, limit: int = LISTED_MAX) -> list[Recomputation]:
         return [_told(one) for one in session.scalars(query)]
 
 
+def count_slices(members: int) -> int:
+    """Into how many slices so many members are cut: full rounds of slices side by side."""
+    return AT_ONCE * max(1, ceil(members / (AT_ONCE * MEMBERS_PER_SLICE)))
+
+
 def _slices(as_of: date) -> int:
     """As many as there are members, or results: before the first pass there are none."""
     session = transaction_required()
     scores = session.scalar(select(func.count()).select_from(Score)) or 0
     joined = session.scalar(select(func.count()).select_from(func.citizens_joined(as_of))) or 0
-    return 1 + max(scores, joined) // MEMBERS_PER_SLICE
+    return count_slices(max(scores, joined))
 
 
 def _told(row: ScoreRecomputation) -> Recomputation:
