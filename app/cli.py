@@ -16,7 +16,6 @@ from app.benefits.catalogue import BadCatalogueError
 from app.benefits.operations import load_catalogue
 from app.config import Settings
 from app.kernel import jobs
-from app.kernel.database import transaction
 from app.kernel.errors import DomainError
 from app.kernel.ids import new_id
 from app.ledger.operations import anchor_heads
@@ -67,7 +66,7 @@ def register_commands(app: Flask) -> None:
 
 @click.group("staff")
 def staff_commands() -> None:
-    """Accounts of staff and of source machines, and the texts that citizens agree to."""
+    """Accounts of staff, and the texts that citizens agree to."""
 
 
 @staff_commands.command("create")
@@ -90,17 +89,6 @@ def create_staff(username: str, role: str, name: str, password: str) -> None:
 def disable_staff(staff_id: UUID) -> None:
     """Disable an account; its sessions end at once."""
     members.disable_staff(staff_id=staff_id)
-
-
-@staff_commands.command("create-source")
-@click.argument("name")
-@click.option("--source-id", type=click.UUID, help="The id the machine goes by (default: new).")
-@with_appcontext
-def create_source(name: str, source_id: UUID | None) -> None:
-    """Create a source machine; prints its id, credential id and, once, its secret."""
-    with transaction():
-        made = members.create_source_account(keys=key_provider(), name=name, source_id=source_id)
-    click.echo(f"{made.source_id}\t{made.credential_id}\t{made.secret}")
 
 
 @staff_commands.command("publish-consent")
@@ -242,7 +230,7 @@ def import_file(
                 keys=key_provider(), request=request, upload=upload, at_once_max_bytes=0
             )
     except DomainError as error:
-        raise click.ClickException(f"{error.title} ({error.code})") from error
+        raise click.ClickException(str(error)) from error
     report = _worked_off(report)
     click.echo(
         f"{report.delivery_id}\t{report.status}\t{report.file_reason or ''}\t"

@@ -28,7 +28,7 @@ class DomainError(Exception):
     advice: ClassVar[str]
 
     def __init__(self, **details: object) -> None:
-        super().__init__(self.code)
+        super().__init__(f"{self.title} ({self.code})")
         self.details = details
 
 
