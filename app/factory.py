@@ -30,7 +30,7 @@ from app.records import returning, uploads
 from app.records import routes as records_routes
 from app.records.queries import current_day, settled_day
 from app.records.working import work_off
-from app.redemptions import pruning, vouchers
+from app.redemptions import offline_routes, pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.scoring import dry_runs, publication_routes, publications, recomputations
@@ -101,6 +101,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(merchants_routes.blueprint)
     api.register_blueprint(benefits_routes.blueprint)
     api.register_blueprint(redemptions_routes.blueprint)
+    api.register_blueprint(offline_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 
-from app.benefits.models import Benefit, BenefitStock
+from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
 from app.kernel.database import reading
 
 _CURRENT = text(
@@ -53,6 +53,19 @@ class GrantedValue:
     improved: bool
 
 
+@dataclass(frozen=True)
+class OfflineTerms:
+    """How a version works off line; `merchant_ids` None means every merchant takes it.
+
+    `worth_fen` is what one use costs its payer, `uses_per_day` the limit by day, if there is one.
+    """
+
+    allowed: bool
+    worth_fen: int
+    uses_per_day: int | None
+    merchant_ids: tuple[UUID, ...] | None
+
+
 def list_current() -> list[PublishedBenefit]:
     """The versions in force today, one per code."""
     with reading() as session:
@@ -77,6 +90,19 @@ def value_for_citizen(*, citizen_id: UUID, benefit_id: UUID) -> GrantedValue:
     with reading() as session:
         row = session.execute(_VALUE, {"citizen": citizen_id, "benefit": benefit_id}).one()
         return GrantedValue(value=row.value, improved=row.improved)
+
+
+def offline_terms(*, benefit_id: UUID) -> OfflineTerms:
+    """How a version works off line: only what costs no points and has no stock may."""
+    with reading() as session:
+        benefit = session.get_one(Benefit, benefit_id)
+        merchants = select(BenefitMerchant.merchant_id).where(
+            BenefitMerchant.benefit_code == benefit.code
+        )
+        takers = None if benefit.at_all_merchants else tuple(session.scalars(merchants))
+    by_day = benefit.claim_limit_count if benefit.claim_limit_period == "day" else None
+    free = benefit.price_points == 0 and not benefit.stock_limited
+    return OfflineTerms(benefit.offline_allowed and free, benefit.subsidy_fen, by_day, takers)
 
 
 def stock_left(*, code: str) -> int:

@@ -36,6 +36,8 @@ class KeyPurpose(StrEnum):
     STAFF_SECRET = "staff_secret"  # noqa: S105 -- seals TOTP secrets of staff
     SOURCE_SECRET = "source_secret"  # noqa: S105 -- seals what source machines sign with
     CODE = "code"  # seals pass codes, voucher codes and join tickets
+    OFFLINE_VOUCHER = "offline_voucher"  # the Ed25519 seed that signs offline codes
+    OFFLINE_LIST = "offline_list"  # the Ed25519 seed that signs deny lists and grants of devices
     INDEX_ID_NUMBER = "index_id_number"  # blind index of resident ID numbers
     INDEX_OPENID = "index_openid"  # blind index of WeChat identities
     INDEX_PHONE = "index_phone"  # blind index of phone numbers

@@ -174,6 +174,28 @@ class UnreadableScan(Base):
     scanned_at: Mapped[datetime]
 
 
+class OfflineIssue(Base):
+    """A signed offline code: nothing is signed without its row here."""
+
+    __tablename__ = "offline_issues"
+    __table_args__ = (
+        Index("ix_offline_issues__citizen_id_voucher_id", "citizen_id", "voucher_id"),
+        Index("ix_offline_issues__expires_at", "expires_at"),
+    )
+
+    code_digest: Mapped[bytes] = mapped_column(primary_key=True)
+    reference: Mapped[UUID]
+    citizen_id: Mapped[UUID]
+    voucher_id: Mapped[UUID]
+    benefit_code: Mapped[str]
+    kid: Mapped[bytes]
+    slot: Mapped[int]
+    payload: Mapped[bytes]
+    not_before_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    issued_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 TABLE_KINDS = {
     "voucher_wallets": TableKind.CITIZEN,
     "vouchers": TableKind.CITIZEN,
@@ -185,4 +207,5 @@ TABLE_KINDS = {
     "code_presentations": TableKind.CITIZEN,
     "voucher_manual_codes": TableKind.LOOKUP,
     "unreadable_scans": TableKind.LOCAL,
+    "offline_issues": TableKind.LOOKUP,
 }

@@ -165,3 +165,11 @@ class AlreadyAnnulled(Conflict):
     code: ClassVar[str] = "already_annulled"
     title: ClassVar[str] = "The redemption was annulled before"
     advice: ClassVar[str] = "这笔核销已撤销，无需再次操作。"
+
+
+class OfflineNotAllowed(Conflict):
+    """The benefit does not work off line, or costs points or stock."""
+
+    code: ClassVar[str] = "offline_not_allowed"
+    title: ClassVar[str] = "The benefit does not work off line"
+    advice: ClassVar[str] = "该权益不支持离线核销，请在联网时出示券码。"

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from app.benefits import operations as benefits
 from app.benefits import refusals as benefit_refusals
 from app.benefits.queries import PublishedBenefit, find_current, value_for_citizen
-from app.kernel.database import savepoint, transaction
+from app.kernel.database import reading, savepoint, transaction
 from app.kernel.errors import IdReused, refusal
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
@@ -112,14 +112,14 @@ def expire_due_vouchers(*, limit: int, back: timedelta = SWEEP_BACK) -> int:
 
 
 def show_voucher_code(*, keys: KeyProvider, citizen_id: UUID, voucher_id: UUID) -> str:
-    """The text to show for a claimed voucher.  Refuses as `_require_usable` says."""
-    _require_usable(citizen_id, voucher_id)
+    """The text to show for a claimed voucher.  Refuses as `require_usable_voucher` says."""
+    require_usable_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
     return codes.make_voucher_code(keys, citizen_id=citizen_id, voucher_id=voucher_id)
 
 
 def show_manual_code(*, keys: KeyProvider, citizen_id: UUID, voucher_id: UUID) -> str:
     """The code to type for a claimed voucher, in groups of four."""
-    held = _require_usable(citizen_id, voucher_id)
+    held = require_usable_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
     code = codes.manual_code(keys, citizen_id=citizen_id, voucher_id=voucher_id)
     line = {
         "code_hash": codes.manual_code_hashes(keys, code)[0],
@@ -133,8 +133,13 @@ def show_manual_code(*, keys: KeyProvider, citizen_id: UUID, voucher_id: UUID) -
     return codes.spell_manual_code(code)
 
 
-def _require_usable(citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
-    with transaction() as session:
+def require_usable_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
+    """A claimed voucher whose time is not over.
+
+    Refuses `voucher_unknown`, `already_redeemed`, `voucher_annulled`, `voucher_given_back`,
+    `voucher_expired`.
+    """
+    with reading() as session:
         held = queries.find_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
         moment = _clock(session)
     if held is None:

@@ -162,6 +162,11 @@ def _of_voucher(world: World, _: SandboxControl) -> Real:
     return Real(path={"voucher_id": str(voucher_id)})
 
 
+def _of_offline_voucher(world: World, _: SandboxControl) -> Real:
+    voucher_id = claim(world.client, world.ours.citizen, world.library_code)
+    return Real(path={"voucher_id": str(voucher_id)})
+
+
 def _of_refused(world: World, _: SandboxControl) -> Real:
     """A delivery of ours with a refused row."""
     body = _rows(world)
@@ -469,6 +474,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/me/vouchers/<uuid:voucher_id>/code.svg"): _of_voucher,
     ("POST", "/me/vouchers/<uuid:voucher_id>/manual-code"): _of_voucher,
     ("POST", "/me/vouchers/<uuid:voucher_id>/give-back"): _of_voucher,
+    ("POST", "/me/vouchers/<uuid:voucher_id>/offline-code"): _of_offline_voucher,
     ("GET", "/redemptions"): lambda world, _: Real(query={"shop_id": str(world.ours.shop_id)}),
     ("POST", "/redemptions"): _of_body(_redeem),
     ("POST", "/redemptions/preview"): _of_body(_preview),

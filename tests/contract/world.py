@@ -133,7 +133,7 @@ def build_world(app: Flask) -> World:
     client = app.test_client()
     prepare_programme()
     benefit_code = publish_benefit(app, price_points=10)
-    library_code = publish_library(app)
+    library_code = publish_library(app, offline_allowed=True)
     ours, theirs = (_make_party(app, client, benefit_code) for _ in range(2))
     return World(app, client, ours, theirs, benefit_code, library_code)
 

@@ -29,12 +29,16 @@ def rooms() -> list[str]:
 
 def product_files() -> list[Path]:
     """The Python files that run in production."""
-    return sorted([*APP.rglob("*.py"), *(ROOT / "wechat_integration").rglob("*.py")])
+    folders = ("app", "wechat_integration", "integrity_card_scanner")
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def all_files() -> list[Path]:
     """Every Python file of ours."""
-    folders = ("app", "wechat_integration", "migrations", "demo", "bench", "tests")
+    folders = (
+        "app", "wechat_integration", "integrity_card_scanner", "migrations", "demo", "bench",
+        "tests",
+    )
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 

@@ -34,6 +34,7 @@ MUST_BE_LIMITED = {
     REFRESH, "/api/v1/members/find", "/api/v1/members/reveal", "/api/v1/members/unbind-wechat",
     "/api/v1/staff", "/api/v1/me/pass-code", "/api/v1/me/vouchers", "/api/v1/redemptions",
     "/api/v1/redemptions/preview", "/api/v1/redemptions/annulments",
+    "/api/v1/me/vouchers/<uuid:voucher_id>/offline-code",
     "/api/v1/source/credentials", "/api/v1/impact-assessments", "/api/v1/schemes",
     f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
     "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",

@@ -237,7 +237,7 @@ CHECKS: dict[tuple[str, str], Check] = {
         )
         for method, last in (
             ("GET", "code"), ("GET", "code.png"), ("GET", "code.svg"), ("POST", "manual-code"),
-            ("POST", "give-back"),
+            ("POST", "give-back"), ("POST", "offline-code"),
         )
     },
     ("GET", "/redemptions"): refused(

@@ -1,0 +1,140 @@
+"""Offline codes: a voucher that anybody with the key list can check.
+
+`ICO1:` and the base45 of a signed envelope: QR-alphanumeric, version 10 or smaller at level M.
+The payload is a CBOR map with small numbers for names: reference, slot in the deny list, the
+person's tag of the day, benefit, value, not before, life in seconds, scope, caps.  It names nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import base45
+import cbor2
+
+from integrity_card_scanner.envelope import (
+    BadEnvelopeError,
+    FindKey,
+    Kind,
+    SigningKey,
+    open_envelope,
+    sign_envelope,
+)
+
+PREFIX: Final = "ICO1:"
+CODE_MAX_CHARS: Final = 512  # longer texts are refused before anything looks at them
+CODE_FULL_CHARS: Final = 311  # what a QR of version 10 holds at level M
+LIFE_MAX: Final = timedelta(hours=24)
+MERCHANT_TAG_BYTES: Final = 4
+SCOPE_MAX: Final = 3
+# Words of values that travel as their place here; others travel as text.  Only ever append.
+WORDS: Final = ("books", "deposit_waived", "tickets", "free_minutes", "price_percent")
+_REFERENCE_BYTES: Final = 16
+
+
+class CodeTooLargeError(ValueError):
+    """The code would not fit the largest picture."""
+
+
+@dataclass(frozen=True)
+class OfflineVoucher:
+    """What an offline code says.
+
+    `scope` are tags of the merchants that take it, empty: every merchant that takes the benefit.
+    `uses_per_day` is how often one person may use the benefit on one device and day; `worth_fen`
+    what one use costs at most when it turns out to be wrong.
+    """
+
+    reference: UUID
+    slot: int
+    person_tag: bytes
+    benefit_code: str
+    value: Mapping[str, Any]
+    not_before_at: datetime
+    expires_at: datetime
+    scope: tuple[bytes, ...]
+    uses_per_day: int
+    worth_fen: int
+
+    def payload(self) -> bytes:
+        """What is signed."""
+        life = self.expires_at - self.not_before_at
+        return cbor2.dumps({
+            1: self.reference.bytes, 2: self.slot, 3: self.person_tag, 4: self.benefit_code,
+            5: _shorten(self.value), 6: int(self.not_before_at.timestamp()),
+            7: int(life.total_seconds()), 8: list(self.scope),
+            9: [self.uses_per_day, self.worth_fen],
+        })
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> OfflineVoucher:
+        """The voucher of a payload whose signature was good; BadEnvelopeError for another shape."""
+        try:
+            said = cbor2.loads(payload)
+            not_before_at = datetime.fromtimestamp(said[6], UTC)
+            life = timedelta(seconds=said[7])
+            uses_per_day, worth_fen = said[9]
+            voucher = cls(
+                UUID(bytes=said[1]), said[2], said[3], said[4], _spell(said[5]), not_before_at,
+                not_before_at + life, tuple(said[8]), uses_per_day, worth_fen,
+            )
+        except (cbor2.CBORError, LookupError, TypeError, ValueError, OverflowError) as error:
+            raise BadEnvelopeError("not_a_voucher") from error
+        if not timedelta(0) < life <= LIFE_MAX:
+            raise BadEnvelopeError("not_a_voucher")
+        return voucher
+
+
+@dataclass(frozen=True)
+class ReadCode:
+    """A good code: what it says, by which key, and the digest it is filed under."""
+
+    voucher: OfflineVoucher
+    kid: bytes
+    digest: bytes
+
+
+def make_code(key: SigningKey, payload: bytes) -> str:
+    """The text of an offline code; CodeTooLargeError when no picture of ours can hold it."""
+    text: str = PREFIX + base45.b45encode(sign_envelope(key, Kind.VOUCHER, payload)).decode()
+    if len(text) > CODE_FULL_CHARS:
+        raise CodeTooLargeError
+    return text
+
+
+def read_code(text: str, find_key: FindKey) -> ReadCode:
+    """Read a scanned text; BadEnvelopeError says why it is no good code."""
+    if len(text) > CODE_MAX_CHARS or not text.startswith(PREFIX) or not text.isascii():
+        raise BadEnvelopeError("not_a_code")
+    try:
+        envelope = base45.b45decode(text[len(PREFIX) :])
+    except ValueError as error:
+        raise BadEnvelopeError("not_a_code") from error
+    if base45.b45encode(envelope).decode() != text[len(PREFIX) :]:
+        raise BadEnvelopeError("not_a_code")  # one envelope has one text
+    opened = open_envelope(envelope, Kind.VOUCHER, find_key)
+    voucher = OfflineVoucher.from_payload(opened.payload)
+    return ReadCode(voucher, opened.kid, issue_digest(opened.kid, opened.payload))
+
+
+def issue_digest(kid: bytes, payload: bytes) -> bytes:
+    """What the issuing ledger files a code under: who signed what."""
+    return sha256(kid + payload).digest()
+
+
+def merchant_tag(merchant_id: UUID) -> bytes:
+    """How a scope names a merchant."""
+    return sha256(b"merchant:" + merchant_id.bytes).digest()[:MERCHANT_TAG_BYTES]
+
+
+def _shorten(value: Mapping[str, Any]) -> dict[int | str, Any]:
+    return {WORDS.index(word) if word in WORDS else word: said for word, said in value.items()}
+
+
+def _spell(value: Mapping[int | str, Any]) -> dict[str, Any]:
+    return {WORDS[word] if isinstance(word, int) else word: said for word, said in value.items()}
