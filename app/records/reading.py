@@ -13,54 +13,34 @@ import codecs
 import csv
 import hashlib
 import io
-import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import IO, Any
-from xml.etree.ElementTree import ParseError  # only the class: openpyxl parses with defusedxml
 
-import openpyxl
 import orjson
-from openpyxl.cell.read_only import ReadOnlyCell
 
 from app.kernel.errors import Invalid
 from app.records.catalogue import ROW_NUMBER_COLUMN, Catalogue, RecordType
-from app.records.cells import (
-    DayCell,
-    FormulaCell,
-    NumberCell,
-    is_empty,
-    remove_space,
-    undefused,
+from app.records.cells import is_empty, remove_space, undefused
+from app.records.excel import (
+    COLUMNS_MAX,
+    LOOK_EVERY_ROWS,
+    ROW_MAX_CHARS,
+    BrokenExcelError,
+    TooMuchExcelError,
+    cells_of,
+    read_first_sheet,
+    value_text,
 )
 
-if not openpyxl.DEFUSEDXML:
-    raise RuntimeError("openpyxl would expand XML entities: OPENPYXL_DEFUSEDXML must not be off")
-
 XLSX_MAX_BYTES = 10_000_000
-XLSX_UNPACKED_MAX_BYTES = 100_000_000
-XLSX_RATIO_MAX = 100
-XLSX_MEMBERS_MAX = 1_000
-XLSX_ROWS_MAX = 200_000
-COLUMNS_MAX = 100
 # Stand before the rows that were given back to be mended, and are no part of what is delivered.
 RETURN_COLUMNS = ("退回行号", "退回原因", "退回说明")
-ROW_MAX_CHARS = 1_000_000
-LOOK_EVERY_ROWS = 10_000
 CSV_MAX_BYTES = 512_000_000
 JSON_MAX_BYTES = 5_000_000
 JSON_ROWS_MAX = 5_000
 _CHUNK_BYTES = 1 << 20
-# What a file that is no Excel file, or a broken or hostile one, makes zipfile and openpyxl raise.
-_BROKEN_XLSX = (
-    zipfile.BadZipFile, zlib.error, ParseError, EOFError, OSError, RuntimeError,
-    LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
-)  # fmt: skip
 
 
 class Encoding(StrEnum):
@@ -157,7 +137,7 @@ def open_table(
     A file that was `looked_through` before is not read to its end again.  `on_the_way` is called
     every LOOK_EVERY_ROWS rows.
     """
-    rows_again = _reader(file, encoding)
+    rows_again = _reader(file, encoding, on_the_way)
     count = 0
     if not looked_through:
         for count, row in enumerate(rows_again(), start=1):
@@ -180,10 +160,16 @@ def _without(row: list[str], cut: frozenset[int]) -> list[str]:
     return [cell for at, cell in enumerate(row) if at not in cut]
 
 
-def _reader(file: IO[bytes], encoding: Encoding) -> Callable[[], Iterator[list[str]]]:
-    if encoding in {Encoding.XLSX, Encoding.JSON}:  # small by their limits, slow to read twice
-        cells = _json_rows(file) if encoding is Encoding.JSON else list(_xlsx_rows(file))
-        return lambda: iter(cells)
+def _reader(
+    file: IO[bytes], encoding: Encoding, on_the_way: Callable[[], None]
+) -> Callable[[], Iterator[list[str]]]:
+    # Excel and JSON are small by their limits, and slow to read twice.
+    if encoding is Encoding.XLSX:
+        lines = _xlsx_lines(file, on_the_way)
+        return lambda: map(cells_of, lines)
+    if encoding is Encoding.JSON:
+        rows = _json_rows(file)
+        return lambda: iter(rows)
     return lambda: _csv_rows(file, encoding)
 
 
@@ -259,49 +245,15 @@ class _Lines:
             yield line
 
 
-def _xlsx_rows(file: IO[bytes]) -> Iterator[list[str]]:
-    try:
-        _check_archive(file)
-        # A day that Excel cannot show is a warning there and a cell that is no date here.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield from _first_sheet(file)
-    except _BROKEN_XLSX as error:
-        raise FileRefusedError(FileReason.BAD_ENCODING) from error
-
-
-def _check_archive(file: IO[bytes]) -> None:
-    """Refuse what unpacks to too much, by what it declares and by what comes out."""
-    packed = fingerprint(file, max_bytes=XLSX_MAX_BYTES).size_bytes
-    limit = min(XLSX_UNPACKED_MAX_BYTES, packed * XLSX_RATIO_MAX)
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-        if len(members) > XLSX_MEMBERS_MAX or sum(m.file_size for m in members) > limit:
-            raise FileTooLarge(max_bytes=limit)
-        left = limit
-        for member in members:
-            with archive.open(member) as content:
-                while chunk := content.read(_CHUNK_BYTES):
-                    left -= len(chunk)
-                    if left < 0:
-                        raise FileTooLarge(max_bytes=limit)
-
-
-def _first_sheet(file: IO[bytes]) -> Iterator[list[str]]:
+def _xlsx_lines(file: IO[bytes], on_the_way: Callable[[], None]) -> list[bytes]:
+    fingerprint(file, max_bytes=XLSX_MAX_BYTES)
     file.seek(0)
-    book = openpyxl.load_workbook(file, read_only=True, data_only=False, keep_links=False)
     try:
-        sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # what a file says about its own size may be wrong
-        for number, row in enumerate(sheet.iter_rows(), start=1):
-            if number > XLSX_ROWS_MAX:
-                raise FileTooLarge(max_rows=XLSX_ROWS_MAX)
-            cells = [_cell_text(cell) for cell in row]
-            if len(cells) > COLUMNS_MAX and not all(map(is_empty, cells[COLUMNS_MAX:])):
-                raise FileTooLarge(max_columns=COLUMNS_MAX)
-            yield cells[:COLUMNS_MAX]
-    finally:
-        book.close()
+        return read_first_sheet(file.read(), on_the_way=on_the_way)
+    except BrokenExcelError as error:
+        raise FileRefusedError(FileReason.BAD_ENCODING) from error
+    except TooMuchExcelError as error:
+        raise FileTooLarge from error
 
 
 def _json_rows(file: IO[bytes]) -> list[list[str]]:
@@ -317,34 +269,4 @@ def _json_rows(file: IO[bytes]) -> list[list[str]]:
     header = list(dict.fromkeys(name for one in objects for name in one))
     if len(header) > COLUMNS_MAX:
         raise FileTooLarge(max_columns=COLUMNS_MAX)
-    return [header, *([_value_text(one.get(name)) for name in header] for one in objects)]
-
-
-def _cell_text(cell: ReadOnlyCell | Any) -> str:
-    if cell.data_type == "f":
-        return FormulaCell(cell.value if isinstance(cell.value, str) else "=")
-    return _value_text(cell.value)
-
-
-def _value_text(value: object) -> str:
-    match value:
-        case None:
-            text = ""
-        case str():
-            text = value
-        case bool():
-            text = str(value).upper()
-        case datetime():
-            text = DayCell(value.date().isoformat())
-        case date():
-            text = DayCell(value.isoformat())
-        case int() | float():
-            text = NumberCell(_shortest(value))
-        case _:  # a time of day or a duration
-            text = NumberCell(value)
-    return text
-
-
-def _shortest(value: float) -> str:
-    """The shortest decimal text, whole numbers without a point, never an exponent."""
-    return str(value) if isinstance(value, int) else f"{Decimal(repr(value)).normalize():f}"
+    return [header, *([value_text(one.get(name)) for name in header] for one in objects)]
