@@ -39,6 +39,8 @@ from app.scoring import queries as scoring_queries
 from app.scoring import routes as scoring_routes
 from app.scoring import version_routes as scheme_version_routes
 from app.scoring.operations import delivery_worker
+from app.service_orders import due
+from app.service_orders import routes as service_orders_routes
 from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
@@ -102,6 +104,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(benefits_routes.blueprint)
     api.register_blueprint(redemptions_routes.blueprint)
     api.register_blueprint(offline_routes.blueprint)
+    api.register_blueprint(service_orders_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
 
 
@@ -131,6 +134,14 @@ def expire_holds() -> None:
 def expire_vouchers() -> None:
     """End the vouchers whose time is over."""
     _until_done(vouchers.expire_due_vouchers)
+
+
+@jobs.periodic("service_orders", cron="* * * * * */30")
+def keep_service_orders() -> None:
+    """End the orders whose time is over; remind of what is due, and debit it."""
+    _until_done(due.expire_due_orders)
+    _until_done(due.remind_due_orders)
+    _until_done(due.debit_due_orders)
 
 
 @jobs.periodic("prune_scans", cron="27 * * * *")

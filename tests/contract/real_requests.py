@@ -28,6 +28,7 @@ from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
+from tests.contract.orders import ORDERS, Made
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
 from tests.house.routes import PUBLIC, Route
 from tests.members.api import (
@@ -426,7 +427,12 @@ def _village(world: World, _: SandboxControl) -> Real:
     return Real(body={"village_code": village_code})
 
 
+def _of_order(make: Callable[[World], Made]) -> Maker:
+    return lambda world, _: Real(*make(world))
+
+
 MAKERS: dict[tuple[str, str], Maker] = {
+    **{route: _of_order(make) for route, make in ORDERS.items()},
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(lambda _: {"village_code": str(new_id()), "name": "上河村"}),
     ("PUT", "/me/village"): _village,

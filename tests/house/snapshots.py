@@ -1,6 +1,6 @@
 """Write what the house tests compare: `make snapshots`, then read the difference before committing.
 
-The migration head, the seal of each new migration, the grants of the database roles, and a line in
+The migration head, the drawing of service orders, the seal of each new migration, the grants of the database roles, and a line in
 the access matrix for each new route, whose object rule a person must then write.
 """
 
@@ -20,12 +20,14 @@ from alembic.script import ScriptDirectory
 from app.config import Settings
 from app.factory import MIGRATION_HEAD, create_app
 from app.kernel.keys import new_key_document
+from app.service_orders.transitions import draw_transitions
 from demo.servers import Database, Postgres
 from tests.conftest import ROOT, environment, migrate
 from tests.house.routes import UNDECIDED, Route, routes_of
 
 GRANTS_FILE = Path(__file__).parent / "grants.txt"
 MATRIX_FILE = Path(__file__).parent / "access_matrix.toml"
+ORDERS_PAGE = ROOT / "docs" / "service-orders.md"
 SEALS_FILE = Path(__file__).parent / "migrations.sha256"
 
 GRANTS = """
@@ -110,9 +112,16 @@ def seal_new_migrations() -> None:
     SEALS_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def page_of_transitions() -> str:
+    """The page of service orders with the diagram of the code's own table."""
+    before, fence, _ = ORDERS_PAGE.read_text(encoding="utf-8").partition("```mermaid\n")
+    return f"{before}{fence}{draw_transitions()}\n```\n"
+
+
 def main() -> None:
     """Write all snapshots."""
     seal_new_migrations()
+    ORDERS_PAGE.write_text(page_of_transitions(), encoding="utf-8")
     (head,) = ScriptDirectory(str(ROOT / "migrations")).get_heads()
     MIGRATION_HEAD.write_text(f"{head}\n", encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="card-snapshots-") as directory:

@@ -28,6 +28,8 @@ REFRESH = "/api/v1/tokens/refresh"
 PUBLICATION = "/api/v1/publications/<string:kind>/<string:edition>"
 HOUSEHOLD = "/api/v1/me/household"
 SCHEME = "/api/v1/schemes/<string:code>/<string:version>"
+ORDERS = "/api/v1/me/service-orders"
+COUNTER = "/api/v1/service-orders"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
     "/api/v1/sign-in/staff", "/api/v1/sign-in/wechat", "/api/v1/join", "/api/v1/sources/token",
@@ -39,6 +41,11 @@ MUST_BE_LIMITED = {
     f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
     "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",
     f"{HOUSEHOLD}/invitation", f"{HOUSEHOLD}/join", f"{HOUSEHOLD}/consent", f"{HOUSEHOLD}/leave",
+    "/api/v1/guarantee-lines", "/api/v1/guarantee-lines/<uuid:line_id>/confirmation",
+    ORDERS, *(f"{ORDERS}/<uuid:order_id>/{act}" for act in ("confirm", "cancel", "dispute")),
+    *(f"{COUNTER}/{act}" for act in (
+        "start", "complete", "claim", "dispute", "resolve", "payment",
+    )),
 }
 READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME,

@@ -21,6 +21,7 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
+from tests.security import orders
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -240,6 +241,22 @@ CHECKS: dict[tuple[str, str], Check] = {
             ("POST", "give-back"), ("POST", "offline-code"),
         )
     },
+    **{
+        (method, f"/me/service-orders/<uuid:order_id>{last}"): orders.their_orders_are_unknown
+        for method, last in (
+            ("GET", ""), ("GET", "/reference"), ("POST", "/confirm"), ("POST", "/cancel"),
+            ("POST", "/dispute"),
+        )
+    },
+    ("GET", "/me/service-orders"): orders.pages_of_orders_hold_our_own,
+    ("POST", "/me/service-orders"): orders.an_order_under_their_id_is_our_own,
+    ("GET", "/service-orders"): refused(
+        "GET", "/service-orders?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
+    ),
+    **{
+        ("POST", f"/service-orders/{act}"): orders.counters_act_on_their_own_orders
+        for act in ("start", "complete", "claim", "dispute", "resolve", "payment")
+    },
     ("GET", "/redemptions"): refused(
         "GET", "/redemptions?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
     ),
@@ -320,9 +337,12 @@ def test_s10_lists_hold_our_own(world: World) -> None:
         Role.CITIZEN: [
             "/me", "/me/balance", "/me/benefits", "/me/points/entries", "/me/points/lots",
             "/me/score", "/me/score/explanation", "/me/trail", "/me/vouchers",
-            "/me/village",
+            "/me/village", "/me/service-orders",
         ],
-        Role.CLERK: ["/merchant/shops", f"/redemptions?shop_id={world.ours.shop_id}"],
+        Role.CLERK: [
+            "/merchant/shops", f"/redemptions?shop_id={world.ours.shop_id}",
+            f"/service-orders?shop_id={world.ours.shop_id}",
+        ],
         Role.MERCHANT_OWNER: ["/merchant/shops", "/merchant/staff"],
     }  # fmt: skip
     for role, paths in lists.items():
