@@ -1,7 +1,8 @@
 """Write what the house tests compare: `make snapshots`, then read the difference before committing.
 
-The migration head, the drawing of service orders, the seal of each new migration, the grants of the database roles, and a line in
-the access matrix for each new route, whose object rule a person must then write.
+The migration head, the seal of each new migration, the grants of the database roles, the drawing of
+service orders, and a line in the access matrix for each new route, whose object rule a person must
+then write.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from app.kernel.ids import new_id
 from tests.contract.orders import shop_of
 from tests.contract.world import World
@@ -49,10 +51,11 @@ def counters_act_on_their_own_orders(world: World) -> None:
     strangers = _with_their_clerk(world, ours)
     waiting, running = ours.ordered(), ours.started()
     assert refusal(strangers.counter(waiting, "start", nonce=NONCE)) == UNKNOWN
-    for verb, values in (
+    acts: list[tuple[str, dict[str, Any]]] = [
         ("complete", {"total_fen": 1}), ("claim", {"amount_fen": 1}), ("dispute", {}),
         ("resolve", {"amount_fen": 0}), ("payment", {}),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for verb, values in acts:
         assert refusal(strangers.counter(running, verb, **values)) == UNKNOWN
         wrong = ours.counter(running, verb, shop_id=str(world.theirs.shop_id), **values)
         assert refusal(wrong) == "wrong_shop"

@@ -78,7 +78,7 @@ def test_damage_is_claimed_in_part_and_repaid(shop: Shop) -> None:
 def test_insurance_pays_first(app: Flask) -> None:
     shop = make_shop(app, kind="clinic", guarantor_kind="bank")
     order_id = shop.started(20_000)
-    bill = {"total_fen": 50_000, "insured_fen": 38_000}
+    bill: dict[str, Any] = {"total_fen": 50_000, "insured_fen": 38_000}
     assert done(shop.counter(order_id, "complete", **bill))["owed_fen"] == 12_000
     own = done(shop.own("GET", f"/{order_id}"))
     assert (own["billed_fen"], own["insured_fen"], own["owed_fen"]) == (50_000, 38_000, 12_000)
@@ -90,11 +90,12 @@ def test_insurance_pays_first(app: Flask) -> None:
 
 def test_no_more_than_held_and_no_more_insured_than_billed(shop: Shop) -> None:
     order_id = shop.started()
-    for verb, body in (
+    too_much: list[tuple[str, dict[str, Any]]] = [
         ("complete", {"total_fen": 9_901}),
         ("complete", {"total_fen": 10, "insured_fen": 11}),
         ("claim", {"amount_fen": 9_901}),
-    ):
+    ]
+    for verb, body in too_much:
         assert refusal(shop.counter(order_id, verb, **body)) == "service_amount_too_large"
     assert shop.account() == (0, 9_900)
 
@@ -162,7 +163,7 @@ def test_a_dispute_stops_the_clock_and_only_lowers(shop: Shop) -> None:
 
 
 def test_the_same_id_orders_once(shop: Shop) -> None:
-    body = {"order_id": str(new_id())}
+    body: dict[str, Any] = {"order_id": str(new_id())}
     first = done(shop.order(**body), 201)
     assert done(shop.order(**body), 201) == first
     assert shop.account() == (0, 9_900)
@@ -171,7 +172,7 @@ def test_the_same_id_orders_once(shop: Shop) -> None:
 
 def test_an_act_sent_again_changes_nothing(shop: Shop) -> None:
     order_id = shop.started()
-    act = {"act_id": str(new_id()), "amount_fen": 700}
+    act: dict[str, Any] = {"act_id": str(new_id()), "amount_fen": 700}
     first = done(shop.counter(order_id, "claim", **act))
     again = done(shop.counter(order_id, "claim", **act))
     assert first | {"reference": ""} == again | {"reference": ""}
