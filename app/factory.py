@@ -33,7 +33,14 @@ from app.records.working import work_off
 from app.redemptions import offline_routes, pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
-from app.scoring import dry_runs, publication_routes, publications, recomputations
+from app.scoring import (
+    dry_runs,
+    publication_routes,
+    publications,
+    rank_routes,
+    ranks,
+    recomputations,
+)
 from app.scoring import operations as scoring
 from app.scoring import queries as scoring_queries
 from app.scoring import routes as scoring_routes
@@ -98,6 +105,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(scoring_routes.blueprint)
     api.register_blueprint(scheme_version_routes.blueprint)
+    api.register_blueprint(rank_routes.blueprint)
     api.register_blueprint(publication_routes.blueprint)
     api.register_blueprint(publication_routes.well_known)
     api.register_blueprint(merchants_routes.blueprint)
@@ -121,7 +129,9 @@ def carry_out_dry_run(message: jobs.Message) -> None:
 
 def refresh_household(message: jobs.Message) -> None:
     """Follow a household whose adults have changed; the message goes by its head."""
-    scoring.refresh_household(head_id=message.citizen_id)
+    scoring.refresh_household(
+        head_id=message.citizen_id, is_over=bool(message.payload["is_over"])
+    )
 
 
 @jobs.periodic("expire_holds", cron="* * * * * */30")
@@ -203,6 +213,12 @@ def anchor_heads() -> None:
 def keep_scores() -> None:
     """Keep stored scores right: a new scheme, the end of a validity at midnight in the city."""
     recomputations.keep_scores(at_once=recomputations.AT_ONCE)
+
+
+@jobs.periodic("keep_ranks", cron="*/10 * * * *")
+def keep_ranks() -> None:
+    """Compute the ranks of periods that are over, once each."""
+    ranks.keep_ranks()
 
 
 @jobs.periodic("publish", cron="*/5 * * * *")

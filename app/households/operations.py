@@ -197,11 +197,11 @@ def _leave(citizen_id: UUID) -> None:
             delete(HouseholdInvitation).where(HouseholdInvitation.citizen_id == head_id)
         )
     withdraw_consent(citizen_id=citizen_id, purpose=HOUSEHOLD)
-    _tell(head_id)
+    _tell(head_id, is_over=head_id == citizen_id)
 
 
-def _tell(head_id: UUID) -> None:
-    put(citizen_id=head_id, topic=CHANGED_TOPIC, payload={})
+def _tell(head_id: UUID, *, is_over: bool = False) -> None:
+    put(citizen_id=head_id, topic=CHANGED_TOPIC, payload={"is_over": is_over})
 
 
 def _heads(citizen_id: UUID) -> bool:

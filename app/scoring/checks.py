@@ -10,13 +10,14 @@ from typing import Any
 
 from app.records.catalogue import Catalogue, RecordType
 from app.scoring.keys import Finding
-from app.scoring.rules import Decay, Rule, Subject, Unit
+from app.scoring.rules import Decay, Period, Rule, Subject, Unit
 
 _OF_RECORDS = (
     "items", "measure", "period", "period_cap", "validity_days", "until_record_ends", "decay",
     "steps", "record_type", "open_to_all", "open_items", "unit",
 )  # fmt: skip
 Said = Iterator[tuple[str, str]]
+TOP_PERCENT_MAX = 50
 
 
 def check_scheme(
@@ -25,7 +26,7 @@ def check_scheme(
     """Add what is wrong; entries whose keys are wrong already are not looked at further."""
     broken = {one.path[:2] for one in findings}
     points = read.get("points", {})
-    for name in ("tier", "dimension", "indicator"):
+    for name in ("tier", "rank", "dimension", "indicator"):
         findings += _twice((name,), "code", read.get(name, ()))
     findings += _twice(("points", "grant"), "indicator", points.get("grant", ()))
     dimensions = {one.get("code") for one in read.get("dimension", ())}
@@ -40,6 +41,9 @@ def check_scheme(
         if one.get("least_total", 0) > read.get("total_cap", one.get("least_total", 0)):
             findings.append(Finding(("tier", at, "least_total"), "above total_cap"))
     findings += [Finding(("tier",), reason) for reason in _tiers(read)]
+    for at, one in enumerate(read.get("rank", ())):
+        said = [*_rank(one, read)] if ("rank", at) not in broken else []
+        findings += [Finding(("rank", at, key), reason) for key, reason in said]
     indicators = {one.get("code"): one for one in read.get("indicator", ())}
     if ("points", "grant") not in broken:
         for at, one in enumerate(points.get("grant", ())):
@@ -53,6 +57,20 @@ def _tiers(read: Mapping[str, Any]) -> Iterator[str]:
         yield "a tier applies at once and would tell what is shown later"
     if read.get("tier") and read.get("subject") == Subject.HOUSEHOLD:
         yield "benefits go by the tiers of persons; a household has none"
+
+
+def _rank(one: Mapping[str, Any], read: Mapping[str, Any]) -> Said:
+    if ("top_percent" in one) == ("top_count" in one):
+        yield "top_percent", "either top_percent or top_count"
+    if not 1 <= one.get("top_percent", 1) <= TOP_PERCENT_MAX:
+        yield "top_percent", f"from 1 to {TOP_PERCENT_MAX}: who is not in it is in no lower half"
+    if one.get("top_count") == 0:
+        yield "top_count", "at least 1"
+    if one.get("least_total", 0) > read.get("total_cap", one.get("least_total", 0)):
+        yield "least_total", "above total_cap"
+    lengths = [*Period]
+    if "shown" in read and lengths.index(one["period"]) < lengths.index(read["shown"]):
+        yield "period", "shorter than what is shown: it would tell what is shown later"
 
 
 def _twice(path: tuple[str, ...], key: str, entries: list[dict[str, Any]]) -> list[Finding]:

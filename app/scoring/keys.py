@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from app.scoring.rules import Decay, Period, Rule, Subject, Unit
+from app.scoring.rules import Among, Decay, Period, Rule, Subject, Unit
 from app.scoring.source_lines import Path
 
 DECIMAL = r"-?[0-9]{1,9}(\.[0-9]{1,6})?"
@@ -100,6 +100,18 @@ GRANT = {
     "items": Key(Kind.WHOLES, "Points by item.", needed=False),
     "illustrative": ILLUSTRATIVE,
 }
+RANK = {
+    "code": Key(Kind.TEXT, "The name of the rank."),
+    "title": Key(Kind.TEXT, "What those read who reach it."),
+    "among": Key(Kind.TEXT, "Whose totals are compared.", choices=tuple(Among)),
+    "period": Key(
+        Kind.TEXT, "At the end of each of these totals are compared.", choices=tuple(Period)
+    ),
+    "top_percent": Key(Kind.WHOLE, "Fewer than so many per cent are above.", needed=False),
+    "top_count": Key(Kind.WHOLE, "Or: fewer than so many are above.", needed=False),
+    "least_total": Key(Kind.WHOLE, "The least total that is ranked so.", needed=False),
+    "illustrative": ILLUSTRATIVE,
+}
 POINTS = {
     "daily_cap_points": Key(Kind.WHOLE, "The most per citizen, indicator and event date."),
     "lot_days": Key(Kind.WHOLE, "A lot expires so many days after the event."),
@@ -124,6 +136,7 @@ SCHEME = {
     "total_cap": Key(Kind.WHOLE, "The most of the total."),
     "legal_basis": Key(Kind.TEXT, "What it stands on in law."),
     "tier": Key(Kind.TABLES, "The tiers.", needed=False, keys=TIER),
+    "rank": Key(Kind.TABLES, "What is told of places, to each alone.", needed=False, keys=RANK),
     "dimension": Key(Kind.TABLES, "The first-level dimensions.", keys=DIMENSION),
     "indicator": Key(Kind.TABLES, "The second-level indicators.", keys=INDICATOR),
     "points": Key(Kind.TABLE, "How points are granted.", keys=POINTS),

@@ -298,6 +298,31 @@ class ScoreRecomputation(Base):
     finished_at: Mapped[datetime | None]
 
 
+class RankRound(Base):
+    """That a rank of a scheme was computed for the period that closed on a day: once."""
+
+    __tablename__ = "rank_rounds"
+
+    scheme_code: Mapped[str] = mapped_column(primary_key=True)
+    rank: Mapped[str] = mapped_column(primary_key=True)
+    closed_on: Mapped[date] = mapped_column(primary_key=True)
+    scheme_version: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RankResult(Base):
+    """Whether a subject who took part reached a rank when it was computed last; no place in it."""
+
+    __tablename__ = "rank_results"
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scheme_code: Mapped[str] = mapped_column(primary_key=True)
+    rank: Mapped[str] = mapped_column(primary_key=True)
+    closed_on: Mapped[date]
+    is_reached: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Publication(Base):
     """Bytes that were published under an address; they never change."""
 
@@ -347,6 +372,8 @@ TABLE_KINDS: dict[str, TableKind] = {
     "scheme_dry_runs": TableKind.LOCAL,
     "scores": TableKind.CITIZEN,
     "score_recomputations": TableKind.LOCAL,
+    "rank_rounds": TableKind.LOCAL,
+    "rank_results": TableKind.CITIZEN,
     "publications": TableKind.REFERENCE,
     "record_grants": TableKind.CITIZEN,
 }

@@ -39,6 +39,7 @@ from app.scoring.models import (
 from app.scoring.outlook import Outlook, list_changes, list_ways, monthly_counted
 from app.scoring.posting import LedgerPoints
 from app.scoring.queries import scheme_in_force
+from app.scoring.ranks import forget_ranks
 from app.scoring.recomputations import Recomputation, finish_running, start_recomputation
 from app.scoring.refreshing import store_scores
 from app.scoring.scheme import Scheme, Subject, parse_scheme
@@ -188,11 +189,13 @@ def refresh_citizens(*, citizen_ids: Collection[UUID], as_of: date | None = None
     store_scores(scheme=scheme, as_of=as_of, citizen_ids={*subjects.values()})
 
 
-def refresh_household(*, head_id: UUID) -> None:
+def refresh_household(*, head_id: UUID, is_over: bool = False) -> None:
     """Store the score of a household whose adults have changed; of one that is over, nothing."""
     scheme = scheme_in_force(on=current_day())
     if scheme is not None and scheme.subject is Subject.HOUSEHOLD:
         with transaction():
+            if is_over:
+                forget_ranks(citizen_id=head_id)
             store_scores(scheme=scheme, as_of=current_day(), citizen_ids=[head_id])
 
 

@@ -52,6 +52,31 @@ class Decay(StrEnum):
     STEPS = "steps"
 
 
+class Among(StrEnum):
+    """Whose totals are compared: of everybody who takes part, or of each village by itself."""
+
+    PROGRAMME = "programme"
+    VILLAGE = "village"
+
+
+@dataclass(frozen=True)
+class RankRule:
+    """A place that is told to those alone who take part, after the end of each period.
+
+    It is reached by who has `least_total` and strictly above fewer than `top_percent` of them, or
+    than `top_count`.
+    """
+
+    code: str
+    title: str
+    among: Among
+    period: Period
+    top_percent: int | None
+    top_count: int | None
+    least_total: int
+    illustrative: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Step:
     """From this day after the event on, a record is worth this share."""
@@ -157,6 +182,7 @@ class Scheme:
     content_hash: bytes
     subject: Subject = Subject.CITIZEN
     shown: Period | None = None
+    ranks: tuple[RankRule, ...] = ()
 
     @cached_property
     def by_code(self) -> Mapping[str, Indicator]:

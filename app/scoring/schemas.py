@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from app.scoring.explanations import ALL_LINES, LINES_MAX
+from app.scoring.rank_schemas import SchemeRank
 from app.scoring.scheme import Decay, Period, Subject
 from app.scoring.wording import describe_rule, plain
 from app.trail.operations import REASON_MAX_CHARS, REASON_MIN_CHARS
@@ -360,6 +361,7 @@ class PublishedScheme(SchemeName):
     total_cap = fields.Integer(required=True)
     legal_basis = fields.String(required=True)
     tiers = fields.List(fields.Nested(SchemeTier), required=True)
+    ranks = fields.List(fields.Nested(SchemeRank), required=True)
     dimensions = fields.List(fields.Nested(SchemeDimension), required=True)
     indicators = fields.List(fields.Nested(SchemeIndicator), required=True)
     points = fields.Nested(PointsRules, required=True)

@@ -13,12 +13,14 @@ from app.records.catalogue import Catalogue
 from app.scoring.checks import check_scheme
 from app.scoring.keys import SCHEME, Finding, read_keys
 from app.scoring.rules import (
+    Among,
     Decay,
     Dimension,
     GrantRule,
     Indicator,
     Period,
     PointsRules,
+    RankRule,
     Rule,
     Scheme,
     Step,
@@ -30,12 +32,14 @@ from app.scoring.source_lines import SourceLines
 
 __all__ = [
     "DIRECTORY",
+    "Among",
     "Decay",
     "Dimension",
     "GrantRule",
     "Indicator",
     "Period",
     "PointsRules",
+    "RankRule",
     "Rule",
     "Scheme",
     "SchemeError",
@@ -159,6 +163,7 @@ def _scheme(read: dict[str, Any], document: str) -> Scheme:
         content_hash=hashlib.sha256(document.encode()).digest(),
         subject=Subject(read.get("subject", Subject.CITIZEN)),
         shown=Period(read["shown"]) if "shown" in read else None,
+        ranks=tuple(_rank(one) for one in read.get("rank", ())),
     )
 
 
@@ -177,6 +182,13 @@ def _indicator(entry: dict[str, Any]) -> Indicator:
         "decay": Decay(entry["decay"]) if "decay" in entry else None,
         "steps": tuple(Step(**one) for one in entry.get("steps", ())),
         "open_items": tuple(entry.get("open_items", ())),
+    }))  # fmt: skip
+
+
+def _rank(entry: dict[str, Any]) -> RankRule:
+    nothing: dict[str, Any] = {"top_percent": None, "top_count": None, "least_total": 0}
+    return RankRule(**(nothing | _marked(entry) | {
+        "among": Among(entry["among"]), "period": Period(entry["period"]),
     }))  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from app.households.queries import find_heads
 from app.scoring.rules import Scheme, Subject
 
 CHAIN = ("fed", "parts", "periods", "indicators", "dimensions", "totals", "lines")
-_LINK = re.compile(rf"\bscore_({'|'.join(CHAIN)})\(")
+_LINK = re.compile(rf"\bscore_({'|'.join(CHAIN)}|taking_part)\(")
 _SOURCES = {
     "records_live(": "score_household_records(",
     "citizens_joined(": "score_household_heads(",

@@ -436,6 +436,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(lambda _: {"village_code": str(new_id()), "name": "上河村"}),
     ("PUT", "/me/village"): _village,
+    ("POST", "/me/ranks"): _of_body(lambda _: {"text_version": 1}),
     ("GET", "/me/household"): _as_head(),
     ("POST", "/me/household"): _as_head({"text_version": 1}),
     ("POST", "/me/household/invitations"): _as_head(),

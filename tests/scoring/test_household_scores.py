@@ -47,7 +47,7 @@ def publish(scheme: str, changes: dict[str, str] | None = None) -> None:
     operations.publish_scheme(document=document)
 
 
-def deliver(app: Flask, *rows: Row) -> None:
+def deliver(app: Flask, *rows: Row, on: date | None = None) -> None:
     """What a police post sends: who, when, which item, and why."""
     source_id = new_id()
     register_source(
@@ -60,7 +60,7 @@ def deliver(app: Flask, *rows: Row) -> None:
         for at, (who, on, item, reason) in enumerate(rows)
     )])  # fmt: skip
     request = DeliveryRequest(
-        delivery_id=new_id(), record_type="safety", delivered_on=current_day(),
+        delivery_id=new_id(), record_type="safety", delivered_on=on or current_day(),
         encoding=Encoding.UTF_8, file_name="safety.csv", source_id=source_id,
     )
     operations.take_delivery(

@@ -46,6 +46,7 @@ MUST_BE_LIMITED = {
     *(f"{COUNTER}/{act}" for act in (
         "start", "complete", "claim", "dispute", "resolve", "payment",
     )),
+    "/api/v1/me/ranks", "/api/v1/me/ranks/leave",
 }
 READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME,
