@@ -17,6 +17,7 @@ from sqlalchemy import (
     false,
     func,
     text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,6 +36,7 @@ class SchemeVersion(Base):
     total_cap: Mapped[int]
     content_hash: Mapped[bytes]
     document: Mapped[str]
+    gives_benefits: Mapped[bool] = mapped_column(server_default=true())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -303,6 +303,7 @@ def insert_scheme(session: Session, scheme: Scheme) -> None:
             total_cap=scheme.total_cap,
             content_hash=scheme.content_hash,
             document=scheme.document,
+            gives_benefits=scheme.gives_benefits,
         )
     )
     session.execute(

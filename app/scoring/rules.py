@@ -184,6 +184,11 @@ class Scheme:
     shown: Period | None = None
     ranks: tuple[RankRule, ...] = ()
 
+    @property
+    def gives_benefits(self) -> bool:
+        """Whether benefits may go by its totals: those of persons, shown at once."""
+        return self.subject is Subject.CITIZEN and self.shown is None
+
     @cached_property
     def by_code(self) -> Mapping[str, Indicator]:
         """The indicators by their codes."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from app.households.operations import ADULTS_MAX
 from app.kernel.database import reading, transaction
@@ -96,6 +96,13 @@ def stored(head: Villager) -> int:
         return int(session.execute(query, {"id": head.citizen_id}).scalar_one())
 
 
+def benefits_total(one: Villager) -> int | None:
+    """The total that benefits go by."""
+    with reading() as session:
+        total: int | None = session.scalar(select(func.citizen_total(one.citizen_id)))
+        return total
+
+
 def lines_of(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [line for one in found["indicators"] for line in one["lines"]]
 
@@ -120,6 +127,7 @@ def test_a_household_has_one_score_and_every_adult_sees_it(app: Flask) -> None:
     assert stored(head) == 213
     assert verify(as_of=today, first=UUID(int=0)) == []
     assert current_tier(other.citizen_id) is None
+    assert benefits_total(head) is None  # nothing that the other adults would not have too
 
 
 def test_an_adult_is_told_numbers_origins_and_reasons_of_their_own_records(app: Flask) -> None:
@@ -185,6 +193,13 @@ def test_many_adults_share_the_caps_of_one_household(app: Flask) -> None:
     assert others[-1].get("/me/score")["total"] == 220  # a month gives 20
 
 
+def test_benefits_go_by_what_is_a_persons_and_shown_at_once(app: Flask) -> None:
+    publish(XIANGSHAN, AT_ONCE)
+    one = villager(app)
+    operations.refresh_scores()
+    assert benefits_total(one) == 60
+
+
 CLOSED = Period.QUARTER
 
 
@@ -209,6 +224,7 @@ def test_a_score_is_shown_as_of_the_last_closed_period(app: Flask) -> None:
     scheme = scheme_in_force(on=today)
     assert scheme is not None
     operations.refresh_scores()
+    assert benefits_total(head) is None
     [now] = list_scores(scheme=scheme, as_of=today, citizen_ids=[head.citizen_id])
     assert now.total == stored(head) == 213
 
