@@ -12,12 +12,13 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
-from app.benefits.catalogue import BadCatalogueError
+from app.benefits.catalogue import BadCatalogueError, lint_catalogue
 from app.benefits.operations import load_catalogue
 from app.config import Settings
 from app.kernel import jobs
 from app.kernel.errors import DomainError
 from app.kernel.ids import new_id
+from app.kernel.keyed_documents import Fault
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
 from app.members import operations as members
@@ -157,11 +158,7 @@ def lint_scheme(document: TextIO, code: str | None) -> None:
         faults = error.faults
     except FileNotFoundError:
         raise click.ClickException("no such catalogue ships") from None
-    for fault in faults:
-        click.echo(f"{document.name}:{fault.line}: {fault.place}: {fault.reason}")
-    if faults:
-        raise SystemExit(1)
-    click.echo(f"{document.name}: good")
+    _tell_faults(document.name, faults)
 
 
 @scheme_commands.command("refresh-scores")
@@ -189,6 +186,13 @@ def publish_benefits(document: TextIO) -> None:
         click.echo(f"published {published}")
     for unchanged in loaded.unchanged:
         click.echo(f"unchanged {unchanged}")
+
+
+@benefit_commands.command("lint")
+@click.argument("document", type=click.File(encoding="utf-8"))
+def lint_benefits(document: TextIO) -> None:
+    """Tell everything that is wrong with a catalogue file, line by line; exit 1 if anything is."""
+    _tell_faults(document.name, lint_catalogue(document.read()))
 
 
 @click.group("records")
@@ -280,6 +284,14 @@ def anchor_ledger() -> None:
     """Anchor the heads of all accounts for today and print the value to publish."""
     anchor = anchor_heads()
     click.echo(f"{anchor.anchored_on.isoformat()} {anchor.digest} {anchor.head_count} heads")
+
+
+def _tell_faults(name: str, faults: tuple[Fault, ...]) -> None:
+    for fault in faults:
+        click.echo(f"{name}:{fault.line}: {fault.place}: {fault.reason}")
+    if faults:
+        raise SystemExit(1)
+    click.echo(f"{name}: good")
 
 
 def _worker_settings(settings: Settings) -> jobs.WorkerSettings:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.benefits import queries, refusals
-from app.benefits.catalogue import BadCatalogueError, CatalogueEntry, parse_catalogue
+from app.benefits.catalogue import CatalogueEntry, changed_version, parse_catalogue
 from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
 from app.benefits.queries import PublishedBenefit
 from app.benefits.values import is_at_least
@@ -40,7 +40,7 @@ class LoadedCatalogue:
 class NextTier:
     """The nearest tier that gives more of a benefit, and how many score points it is away."""
 
-    tier: str
+    tier: str | None
     value: Mapping[str, Any]
     missing_score: int
 
@@ -76,15 +76,14 @@ def load_catalogue(text_of_file: str) -> LoadedCatalogue:
             if known is None:
                 _publish(session, entry)
             elif not compare_digest(known, entry.content_digest):
-                changed = f"{entry.code} {entry.version} is published with other content"
-                raise BadCatalogueError([changed])
+                raise changed_version(entry)
             (unchanged if known else published).append(f"{entry.code} {entry.version}")
     return LoadedCatalogue(tuple(published), tuple(unchanged))
 
 
 def _publish(session: Session, entry: CatalogueEntry) -> None:
     facts = {name: value for name, value in vars(entry).items() if name != "stock"}
-    facts["weekdays"] = list(entry.weekdays)
+    facts |= {"weekdays": [*entry.weekdays], "score_steps": [*entry.score_steps]}
     session.add(Benefit(benefit_id=new_id(), stock_limited=entry.stock is not None, **facts))
     if entry.stock is not None:
         share, rest = divmod(entry.stock, STOCK_BUCKETS)

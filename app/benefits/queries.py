@@ -30,6 +30,7 @@ class PublishedBenefit:
     kind: str
     baseline: Mapping[str, Any]
     tiers: Mapping[str, Mapping[str, Any]]
+    score_steps: tuple[Mapping[str, Any], ...]
     price_points: int
     consent_purpose: str | None
     valid_from: date
@@ -42,6 +43,11 @@ class PublishedBenefit:
     voucher_life_seconds: int
     annul_window_seconds: int
     stock_limited: bool
+    subsidy_payer: str | None
+    subsidy_fen: int
+    budget_fen: int | None
+    confirm_above_fen: int | None
+    stacking_group: str | None
     offline_allowed: bool
 
 
@@ -121,6 +127,7 @@ def _published(row: Benefit) -> PublishedBenefit:
         kind=row.kind,
         baseline=row.baseline,
         tiers=row.tiers,
+        score_steps=tuple(row.score_steps),
         price_points=row.price_points,
         consent_purpose=row.consent_purpose,
         valid_from=row.valid_from,
@@ -133,5 +140,10 @@ def _published(row: Benefit) -> PublishedBenefit:
         voucher_life_seconds=row.voucher_life_seconds,
         annul_window_seconds=row.annul_window_seconds,
         stock_limited=row.stock_limited,
+        subsidy_payer=row.subsidy_payer,
+        subsidy_fen=row.subsidy_fen,
+        budget_fen=row.budget_fen,
+        confirm_above_fen=row.confirm_above_fen,
+        stacking_group=row.stacking_group,
         offline_allowed=row.offline_allowed,
     )

@@ -47,6 +47,14 @@ class OutOfStock(Conflict):
     advice: ClassVar[str] = "此项权益已领完，请等待补充或选择其他权益。"
 
 
+class NotClaimable(Conflict):
+    """A guarantee or a statement: it is used without a voucher."""
+
+    code: ClassVar[str] = "not_claimable"
+    title: ClassVar[str] = "The benefit is not claimed as a voucher"
+    advice: ClassVar[str] = "此项权益无需领券，请直接到服务点办理。"
+
+
 class BenefitMerchantUnknown(NotFound):
     """The merchant that should take a benefit does not exist."""
 

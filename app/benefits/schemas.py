@@ -9,6 +9,13 @@ from app.web.openapi import ApiSchema
 BENEFIT_CODE = validate.Regexp(r"[a-z][a-z0-9_]{1,39}\Z")
 
 
+class ScoreStep(ApiSchema):
+    """What is given from a score on."""
+
+    least_score = fields.Integer(required=True)
+    value = fields.Dict(required=True)
+
+
 class PublishedBenefit(ApiSchema):
     """A benefit in force: what everybody gets, and what tiers add."""
 
@@ -18,6 +25,7 @@ class PublishedBenefit(ApiSchema):
     kind = fields.String(required=True)
     baseline = fields.Dict(required=True)
     tiers = fields.Dict(required=True)
+    score_steps = fields.List(fields.Nested(ScoreStep), required=True)
     price_points = fields.Integer(required=True)
     valid_from = fields.Date(required=True)
     valid_to = fields.Date(required=True, allow_none=True)
@@ -27,6 +35,10 @@ class PublishedBenefit(ApiSchema):
     claim_limit_count = fields.Integer(required=True, allow_none=True)
     claim_limit_period = fields.String(required=True, allow_none=True)
     voucher_life_seconds = fields.Integer(required=True)
+    subsidy_payer = fields.String(required=True, allow_none=True)
+    subsidy_fen = fields.Integer(required=True)
+    confirm_above_fen = fields.Integer(required=True, allow_none=True)
+    stacking_group = fields.String(required=True, allow_none=True)
     offline_allowed = fields.Boolean(
         required=True, metadata={"description": "Its vouchers can be shown without a network."}
     )

@@ -1,4 +1,4 @@
-"""What a benefit gives, in a closed vocabulary, and the rule that a tier only ever adds.
+"""What a benefit gives, in a closed vocabulary, and the rule that more standing only ever adds.
 
 Every word says which way is better.  A word that is not here cannot be written into a catalogue:
 there is no way to say deny, delay, charge more or publish.
@@ -6,9 +6,13 @@ there is no way to say deny, delay, charge more or publish.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
+
+from app.kernel.keyed_documents import Finding, Key, Kind
+from app.kernel.source_lines import Path
 
 
 class Better(Enum):
@@ -19,19 +23,66 @@ class Better(Enum):
     YES = "yes"  # true is better than false
 
 
-VALUE_WORDS: Final[dict[str, Better]] = {
-    "books": Better.MORE,  # how many may be borrowed at once
-    "deposit_waived": Better.YES,
-    "tickets": Better.MORE,
-    "free_minutes": Better.MORE,
-    "price_percent": Better.LESS,  # of the ordinary price, which is 100
-}
+@dataclass(frozen=True)
+class Word:
+    """A word of the vocabulary: which way is better, what it means, the most it may say."""
+
+    better: Better
+    says: str
+    most: int = 1_000_000
+
+
 ORDINARY_PRICE_PERCENT: Final = 100
+VALUE_WORDS: Final[dict[str, Word]] = {
+    "books": Word(Better.MORE, "How many books may be borrowed at once."),
+    "childrens_books_deposit_free": Word(
+        Better.MORE, "How many children's books may be borrowed without a deposit."
+    ),
+    "deposit_waived": Word(Better.YES, "No deposit is asked for."),
+    "deposit_waived_up_to_fen": Word(
+        Better.MORE, "No deposit is asked for things whose deposit is at most this."
+    ),
+    "tickets": Word(Better.MORE, "How many tickets."),
+    "free_minutes": Word(Better.MORE, "Minutes that cost nothing."),
+    "price_percent": Word(
+        Better.LESS, "Of the ordinary price, which is 100.", ORDINARY_PRICE_PERCENT
+    ),
+    "pay_later_up_to_fen": Word(
+        Better.MORE, "Bills up to this may be paid later; the bank or hospital carries the line."
+    ),
+    "pay_later_days": Word(Better.MORE, "Days in which such a bill is paid."),
+    "next_day_entry": Word(Better.YES, "Who signs up today may come tomorrow."),
+    "tier_statement": Word(Better.YES, "A signed statement of the tier can be given."),
+}
+VALUE_KEYS: Final = {
+    name: Key(Kind.FLAG if word.better is Better.YES else Kind.WHOLE, word.says, needed=False)
+    for name, word in VALUE_WORDS.items()
+}
 Value = Mapping[str, Any]
 
 
-def value_for(*, baseline: Value, tiers: Mapping[str, Value], tier: str | None) -> Value:
-    """What somebody with this tier (None: no tier, no card) gets."""
+@dataclass(frozen=True)
+class Rung:
+    """A value of a benefit as it stands in a file: where, under which name."""
+
+    path: Path
+    name: str
+    value: Value
+
+
+def value_for(
+    *,
+    baseline: Value,
+    tiers: Mapping[str, Value],
+    steps: Sequence[Mapping[str, Any]] = (),
+    tier: str | None,
+    total: int | None = None,
+) -> Value:
+    """What somebody with this tier and total (None: no card) gets; as `benefit_value` says."""
+    if steps:
+        reached = [step for step in steps if total is not None and step["least_score"] <= total]
+        best = max(reached, key=lambda step: int(step["least_score"]), default=None)
+        return baseline if best is None else best["value"]
     return tiers.get(tier, baseline) if tier is not None else baseline
 
 
@@ -42,50 +93,25 @@ def is_at_least(value: Value, least: Value) -> bool:
     )
 
 
-def lint_benefit(
-    *, baseline: Value, tiers: Mapping[str, Value], tier_order: Sequence[str]
-) -> list[str]:
-    """What is wrong with the values of a benefit: every tier must be at least the one below."""
-    problems = [f"baseline: {problem}" for problem in _lint_words(baseline)]
-    below, below_name = baseline, "the baseline"
-    for tier in tier_order:
-        value = tiers.get(tier)
-        if value is None:
-            problems.append(f"tier {tier} has no value")
+def check_ladder(rungs: Sequence[Rung]) -> Iterator[Finding]:
+    """What is wrong with values of which the first is the baseline: each at least the one below."""
+    baseline, below = rungs[0], rungs[0]
+    if not baseline.value:
+        yield Finding(baseline.path, "there is no value")
+    for rung in rungs:
+        for word, given in rung.value.items():
+            if int(given) > VALUE_WORDS[word].most:
+                yield Finding((*rung.path, word), f"more than {VALUE_WORDS[word].most}")
+        if set(rung.value) != set(baseline.value):
+            yield Finding(rung.path, f"{rung.name} has other words than the baseline")
             continue
-        problems += [f"tier {tier}: {problem}" for problem in _lint_words(value)]
-        if set(value) != set(baseline):
-            problems.append(f"tier {tier} has other words than the baseline")
-        elif not is_at_least(value, below):
-            problems.append(f"tier {tier} is worse than {below_name}")
-        below, below_name = value, f"tier {tier}"
-    problems += [f"tier {tier} is unknown" for tier in tiers if tier not in tier_order]
-    return problems
+        for word, floor in below.value.items():
+            if _is_worse(word, rung.value[word], floor):
+                yield Finding((*rung.path, word), f"{rung.name} is worse than {below.name}")
+        below = rung
 
 
 def _is_worse(word: str, value: Any, floor: Any) -> bool:
-    if VALUE_WORDS[word] is Better.LESS:
+    if VALUE_WORDS[word].better is Better.LESS:
         return bool(value > floor)
     return bool(value < floor)
-
-
-def _lint_words(value: Value) -> list[str]:
-    if not value:
-        return ["there is no value"]
-    return [problem for word, given in value.items() if (problem := _lint_word(word, given))]
-
-
-def _lint_word(word: str, given: object) -> str | None:
-    better = VALUE_WORDS.get(word)
-    if better is None:
-        return f"{word} is not in the vocabulary"
-    wanted = bool if better is Better.YES else int
-    if type(given) is not wanted:
-        return f"{word} must be a {'yes or no' if wanted is bool else 'whole number'}"
-    if wanted is int and not 0 <= int(str(given)) <= _most(word):
-        return f"{word} is out of range"
-    return None
-
-
-def _most(word: str) -> int:
-    return ORDINARY_PRICE_PERCENT if word == "price_percent" else 1_000_000

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.benefits import operations as benefits
 from app.benefits import refusals as benefit_refusals
+from app.benefits.keys import CLAIMED_KINDS
 from app.benefits.queries import PublishedBenefit, find_current, value_for_citizen
 from app.kernel.database import reading, savepoint, transaction
 from app.kernel.errors import IdReused, refusal
@@ -54,7 +55,7 @@ class StoredAnswer:
 def claim_voucher(*, citizen_id: UUID, voucher_id: UUID, benefit_code: str) -> str:
     """Claim a benefit and hold its price; the answer as JSON text, the same for the same id.
 
-    A refusal sticks to its `voucher_id`: `benefit_unknown`, `card_inactive`,
+    A refusal sticks to its `voucher_id`: `benefit_unknown`, `not_claimable`, `card_inactive`,
     `claim_limit_reached`, `insufficient_points`, `out_of_stock`; other requests under one id are
     `id_reused`.
     """
@@ -161,6 +162,8 @@ def _claim(
     benefit = find_current(code=benefit_code)
     if benefit is None:
         return StoredAnswer("benefit_unknown", None, None)
+    if benefit.kind not in CLAIMED_KINDS:
+        return StoredAnswer("not_claimable", None, None)
     if not session.scalar(select(func.citizen_is_active(citizen_id))):
         return StoredAnswer("card_inactive", None, None)
     if benefit.claim_limit_period is not None and benefit.claim_limit_count is not None:

@@ -8,8 +8,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from app.kernel.keyed_documents import Finding
 from app.records.catalogue import Catalogue, RecordType
-from app.scoring.keys import Finding
 from app.scoring.rules import Decay, Period, Rule, Subject, Unit
 
 _OF_RECORDS = (

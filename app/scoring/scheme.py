@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from app.kernel.keyed_documents import (
+    Fault,
+    Finding,
+    KeyedDocumentError,
+    load_toml,
+    locate_findings,
+    read_keys,
+)
 from app.records.catalogue import Catalogue
 from app.scoring.checks import check_scheme
-from app.scoring.keys import SCHEME, Finding, read_keys
+from app.scoring.keys import SCHEME
 from app.scoring.rules import (
     Among,
     Decay,
@@ -28,7 +33,6 @@ from app.scoring.rules import (
     Tier,
     Unit,
 )
-from app.scoring.source_lines import SourceLines
 
 __all__ = [
     "DIRECTORY",
@@ -56,24 +60,8 @@ __all__ = [
 DIRECTORY = Path(__file__).parent / "schemes"
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong in a scheme file; `place` names the key, entries by their code."""
-
-    line: int
-    place: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.reason} (line {self.line})"
-
-
-class SchemeError(ValueError):
+class SchemeError(KeyedDocumentError):
     """The scheme file does not make sense; every line of the message names a key."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("\n".join(map(str, faults)))
-        self.faults = tuple(faults)
 
 
 def read_scheme_file(name: str) -> str:
@@ -92,7 +80,7 @@ def parse_scheme(document: str, *, catalogue: Catalogue | None) -> Scheme:
     if catalogue is not None:
         check_scheme(read, catalogue, findings)
     if findings:
-        raise SchemeError(_faults(document, root, findings))
+        raise SchemeError(locate_findings(document, root, findings, name="scheme"))
     return _scheme(read, document)
 
 
@@ -111,34 +99,7 @@ def catalogue_code(document: str) -> str:
 
 
 def _load(document: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(document)
-    except tomllib.TOMLDecodeError as error:
-        lines = [word.rstrip(",)") for word in str(error).split() if word.rstrip(",)").isdigit()]
-        line = int(lines[0]) if lines else document.count("\n") + 1
-        raise SchemeError([Fault(line, "scheme", str(error))]) from error
-
-
-def _faults(document: str, root: dict[str, Any], findings: list[Finding]) -> list[Fault]:
-    lines = SourceLines(document)
-    faults = [
-        Fault(lines.line_of(one.path), _place(root, one.path), one.reason) for one in findings
-    ]
-    return sorted(faults, key=lambda fault: fault.line)
-
-
-def _place(root: dict[str, Any], path: tuple[str | int, ...]) -> str:
-    """`scheme.indicator 301.measure`; an entry without a code goes by its number."""
-    place, at = "scheme", cast("Any", root)
-    for part in path:
-        at = at[part] if isinstance(part, int) or part in at else {}
-        if not isinstance(part, int):
-            place += f".{part}"
-        elif isinstance(at, dict) and isinstance(at.get("code", at.get("indicator")), str):
-            place += f" {at.get('code', at.get('indicator'))}"
-        else:
-            place += f"[{part}]"
-    return place
+    return load_toml(document, name="scheme", error=SchemeError)
 
 
 def _scheme(read: dict[str, Any], document: str) -> Scheme:

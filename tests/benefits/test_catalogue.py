@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.benefits import operations, queries
-from app.benefits.catalogue import BadCatalogueError, parse_catalogue
+from app.benefits.catalogue import (
+    DIRECTORY,
+    BadCatalogueError,
+    lint_catalogue,
+    parse_catalogue,
+)
+from app.benefits.keys import CATALOGUE, SCHEMA_TITLE
 from app.kernel.ids import new_id
+from app.kernel.keyed_documents import json_schema
 from app.web.auth import Role
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import (
@@ -25,12 +35,16 @@ from tests.redemptions.builders import (
     staff_headers,
 )
 
-JINHUA = Path(operations.__file__).parent / "catalogues" / "jinhua.toml"
+JINHUA = DIRECTORY / "jinhua.toml"
+SHIPPED = (
+    "library", "cinema", "library_children", "transit", "rental", "medical", "scenic_spot",
+    "scenic_spot_points", "parking", "school_gym", "loan",
+)  # fmt: skip
 
 
 def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClient) -> None:
     loaded = operations.load_catalogue(JINHUA.read_text(encoding="utf-8"))
-    assert loaded.published == ("library 1", "cinema 1")
+    assert loaded.published == tuple(f"{code} 1" for code in SHIPPED)
     listed = {b["code"]: b for b in client.get("/api/v1/benefits").get_json()["benefits"]}
     library, cinema = listed["library"], listed["cinema"]
     assert library["baseline"] == {"books": 15, "deposit_waived": False}
@@ -42,17 +56,71 @@ def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClie
     ]  # fmt: skip
     assert (library["price_points"], cinema["price_points"]) == (0, 60)
     assert cinema["baseline"] == {"tickets": 1}
+    steps = {
+        code: [(step["least_score"], step["value"]) for step in listed[code]["score_steps"]]
+        for code in ("library_children", "transit", "parking", "scenic_spot")
+    }
+    assert steps == {
+        "library_children": [(600, {"childrens_books_deposit_free": 40})],
+        "transit": [(686, {"price_percent": 80})],
+        "parking": [
+            (530, {"free_minutes": 30, "price_percent": 100}),
+            (680, {"free_minutes": 30, "price_percent": 90}),
+        ],
+        "scenic_spot": [(750, {"price_percent": 85})],
+    }
+    assert listed["parking"]["baseline"] == {"free_minutes": 15, "price_percent": 100}
+    assert (650, 180) in [
+        (step["least_score"], step["value"]["free_minutes"])
+        for step in listed["rental"]["score_steps"]
+    ]
+    assert {code for code in SHIPPED if listed[code]["offline_allowed"]} == {
+        "library_children", "transit", "scenic_spot",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted(DIRECTORY.glob("*.toml")), ids=lambda path: path.stem)
+def test_what_ships_is_good_and_fits_the_schema_of_editors(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert lint_catalogue(text) == ()
+    plain = json.loads(json.dumps(tomllib.loads(text), default=str))
+    schema = json_schema(CATALOGUE, title=SCHEMA_TITLE)
+    jsonschema_rs.validator_for(schema).validate(plain)
+    kept = (DIRECTORY / "benefits.schema.json").read_text(encoding="utf-8")
+    assert json.loads(kept) == schema
+
+
+def test_every_error_is_told_with_its_line_and_the_command_ends_with_one(
+    app: Flask, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.toml"
+    text = JINHUA.read_text(encoding="utf-8")
+    text = text.replace("price_percent = 80 }", "price_percent = 101 }")
+    wrong.write_text(text.replace("price_points = 60", "price_points = -60"), encoding="utf-8")
+    lines = text.splitlines()
+    result = app.test_cli_runner().invoke(args=["benefits", "lint", str(wrong)])
+    assert result.exit_code == 1
+    place, value = "catalogue.benefit ", "catalogue.benefit transit.step[0].value.price_percent"
+    price = lines.index("price_points = 60") + 1
+    step = lines.index("value = { price_percent = 101 }") + 1
+    assert result.output.splitlines() == [
+        f"{wrong}:{price}: {place}cinema.price_points: a whole number, not negative, expected",
+        f"{wrong}:{step}: {value}: more than 100",
+        f"{wrong}:{step}: {value}: step 686 is worse than the baseline",
+    ]
+    good = app.test_cli_runner().invoke(args=["benefits", "lint", str(JINHUA)])
+    assert (good.exit_code, good.output) == (0, f"{JINHUA}: good\n")
 
 
 def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Flask) -> None:
     file = JINHUA.read_text(encoding="utf-8")
     operations.load_catalogue(file)
     again = operations.load_catalogue(file)
-    assert (again.published, again.unchanged) == ((), ("library 1", "cinema 1"))
+    assert (again.published, len(again.unchanged)) == ((), len(SHIPPED))
     with pytest.raises(BadCatalogueError, match="library 1 is published with other content"):
         operations.load_catalogue(file.replace("books = 25", "books = 26"))
     later = file.replace("version = 1", "version = 2").replace("books = 25", "books = 26")
-    assert operations.load_catalogue(later).published == ("library 2", "cinema 2")
+    assert operations.load_catalogue(later).published == tuple(f"{code} 2" for code in SHIPPED)
     current = queries.find_current(code="library")
     assert current is not None
     assert current.tiers["AAA"]["books"] == 26
@@ -63,7 +131,7 @@ def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Fla
     [
         ({"kind": "penalty"}, "kind"),
         ({"price_points": -1}, "price_points"),
-        ({"price_points": 1.5}, "price_points has the wrong type"),
+        ({"price_points": 1.5}, "price_points: a whole number"),
         ({"merchants": "some"}, "merchants"),
         ({"version": 0}, "version"),
         ({"weekdays": [0]}, "weekdays"),
@@ -73,8 +141,21 @@ def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Fla
         ({"claim_limit": {"count": 1}}, "claim_limit"),
         ({"claim_limit": {"count": 0, "period": "day"}}, "claim_limit"),
         ({"claim_limit": {"count": 1, "period": "hour"}}, "claim_limit"),
-        ({"name": None}, "name is missing"),
-        ({"blacklist": True}, "blacklist is unknown"),
+        ({"name": None}, "name: missing"),
+        ({"name": "x" * 101}, "name"),
+        ({"stacking_group": "No Word"}, "small letters"),
+        ({"blacklist": True}, "blacklist: unknown key"),
+        ({"deny": True}, "deny: unknown key"),
+        ({"weekdays": []}, "weekdays"),
+        ({"weekdays": [1, 1]}, "weekdays"),
+        ({"budget_fen": 100}, "a budget needs a subsidy"),
+        ({"subsidy": {"payer": "programme", "fen": 0}}, "more than 0 fen"),
+        ({"subsidy": {"payer": "citizen", "fen": 1}}, "payer: one of"),
+        ({"subsidy": {"payer": "programme", "fen": 9}, "budget_fen": 8}, "less than one subsidy"),
+        ({"kind": "guarantee", "price_points": 1}, "price_points: a guarantee is not claimed"),
+        ({"kind": "guarantee", "offline_allowed": True}, "needs the network"),
+        ({"stock": 1, "offline_allowed": True}, "needs the network"),
+        ({"kind": "entitlement"}, "consent_purpose is missing"),
     ],
 )
 def test_a_bad_file_is_refused_whole(facts: dict[str, Any], problem: str) -> None:
@@ -92,7 +173,7 @@ def test_hours_come_in_pairs_and_in_order() -> None:
 def test_other_mistakes_of_a_file() -> None:
     with pytest.raises(BadCatalogueError):
         parse_catalogue("not = = toml")
-    with pytest.raises(BadCatalogueError, match="publish_names is unknown"):
+    with pytest.raises(BadCatalogueError, match="publish_names: unknown key"):
         parse_catalogue("publish_names = true")
     twice = benefit_toml("thing") + "\n" + benefit_toml("thing").split("\n", 1)[1]
     with pytest.raises(BadCatalogueError, match="twice"):

@@ -11,8 +11,9 @@ import jsonschema_rs
 import pytest
 from flask import Flask
 
+from app.kernel.keyed_documents import json_schema
 from app.records.catalogue import load_catalogue, parse_catalogue, read_catalogue_file
-from app.scoring.keys import json_schema
+from app.scoring.keys import SCHEMA_TITLE, SCHEME
 from app.scoring.scheme import DIRECTORY, catalogue_code, lint_scheme, read_scheme_file
 from tests.scoring.test_random_schemes import FAULTS
 
@@ -46,12 +47,12 @@ def test_what_ships_is_good_and_fits_the_schema_of_editors(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert lint_scheme(text, catalogue=load_catalogue(catalogue_code(text))) == ()
     plain = json.loads(json.dumps(tomllib.loads(text), default=str))
-    jsonschema_rs.validator_for(json_schema()).validate(plain)
+    jsonschema_rs.validator_for(json_schema(SCHEME, title=SCHEMA_TITLE)).validate(plain)
 
 
 def test_the_schema_of_editors_is_the_one_of_the_linter() -> None:
     kept = (DIRECTORY / "scheme.schema.json").read_text(encoding="utf-8")
-    assert json.loads(kept) == json_schema()
+    assert json.loads(kept) == json_schema(SCHEME, title=SCHEMA_TITLE)
 
 
 def test_all_errors_are_told_each_with_its_line() -> None:
@@ -136,7 +137,7 @@ def test_the_command_lists_everything_and_exits_1(app: Flask, tmp_path: Path) ->
 def test_the_examples_of_the_document_are_keys_of_the_language() -> None:
     document = (Path(__file__).parents[2] / "docs" / "schemes.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
-    validator = jsonschema_rs.validator_for(json_schema())
+    validator = jsonschema_rs.validator_for(json_schema(SCHEME, title=SCHEMA_TITLE))
     for example in examples:
         entry = example if re.search(r"^\[|^code", example, re.MULTILINE) else (
             f"[[indicator]]\n{example}"

@@ -1,0 +1,90 @@
+"""Whatever benefits there are and whoever asks, the database gives the published value."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from app.benefits import queries
+from app.benefits.queries import GrantedValue, PublishedBenefit
+from app.benefits.values import is_at_least, value_for
+from app.kernel.database import transaction
+from tests.benefits.test_values import TIERS, better_of, words
+from tests.redemptions.builders import Citizen, make_citizen, publish_benefit
+
+STANDINGS = (("A", 0), ("A", 599), ("AA", 600), ("AA", 0), ("AAA", 1000), ("AAA", 699))
+
+
+def put_standing(citizen: Citizen, tier: str, total: int) -> None:
+    """A stored score."""
+    with transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO scores (citizen_id, total, tier, dimensions, scheme_code,"
+                " scheme_version, as_of_on)"
+                " VALUES (:id, :total, :tier, '{}', 'made-up', '1', current_date)"
+                " ON CONFLICT (citizen_id)"
+                " DO UPDATE SET total = excluded.total, tier = excluded.tier"
+            ),
+            {"id": citizen.citizen_id, "tier": tier, "total": total},
+        )
+
+
+def test_nobody_is_worse_off_and_equals_get_the_same(app: Flask) -> None:
+    citizens, unscored = (make_citizen(app), make_citizen(app)), make_citizen(app)
+
+    @settings(max_examples=10, deadline=None)
+    @given(
+        baseline=words(),
+        wishes=st.lists(words(), min_size=3, max_size=3),
+        stepped=st.booleans(),
+        told=st.booleans(),
+    )
+    def hold(
+        baseline: dict[str, Any], wishes: list[dict[str, Any]], *, stepped: bool, told: bool
+    ) -> None:
+        ladder = [*accumulate(wishes, better_of, initial=baseline)][1:]
+        tiers = {} if stepped else dict(zip(TIERS, ladder, strict=True))
+        steps = [
+            {"least_score": least, "value": value}
+            for least, value in zip((0, 600, 700), ladder, strict=True)
+        ]
+        benefit = published(
+            app, {"baseline": baseline, **tiers}, steps if stepped else None, told=told
+        )
+        assert given_to(unscored, benefit) == GrantedValue(baseline, improved=False)
+        for tier, total in STANDINGS:
+            for citizen in citizens:
+                put_standing(citizen, tier, total)
+            one, other = (given_to(citizen, benefit) for citizen in citizens)
+            assert one == other
+            assert is_at_least(one.value, baseline)
+            wanted = value_for(
+                baseline=baseline, tiers=tiers, steps=benefit.score_steps, tier=tier, total=total
+            )
+            assert one.value == (wanted if told else baseline)
+            assert one.improved == (one.value != baseline)
+
+    hold()
+
+
+def published(
+    app: Flask, values: dict[str, Any], steps: list[dict[str, Any]] | None, *, told: bool
+) -> PublishedBenefit:
+    """A new benefit; without a consent that nobody gave, its receiver is told of standings."""
+    purpose = {} if told else {"consent_purpose": "nobody_agreed_to_this"}
+    code = publish_benefit(app, values=values, step=steps, **purpose)
+    found = queries.find_current(code=code)
+    assert found is not None
+    return found
+
+
+def given_to(citizen: Citizen, benefit: PublishedBenefit) -> GrantedValue:
+    return queries.value_for_citizen(
+        citizen_id=citizen.citizen_id, benefit_id=benefit.benefit_id
+    )
