@@ -105,7 +105,7 @@ def test_a_code_is_replaced_in_the_second_half_of_its_life(
 def test_what_may_not_go_off_line_gets_no_code(app: Flask, client: FlaskClient) -> None:
     citizen = make_citizen(app, points=100)
     kinds: list[dict[str, Any]] = [
-        {}, {"offline_allowed": True, "price_points": 10}, {"offline_allowed": True, "stock": 5},
+        {}, {"price_points": 10}, {"stock": 5},
     ]  # fmt: skip
     for facts in kinds:
         voucher_id = citizen.claimed(client, publish_benefit(app, **facts))
