@@ -36,7 +36,7 @@ from app.scoring.models import (
     SchemeValue,
     SchemeVersion,
 )
-from app.scoring.outlook import Outlook, list_changes, list_ways, monthly_counted
+from app.scoring.outlook import Outlook, find_running, list_changes, list_ways
 from app.scoring.posting import LedgerPoints
 from app.scoring.queries import scheme_in_force
 from app.scoring.ranks import forget_ranks
@@ -274,14 +274,14 @@ def open_outlook(*, keys: KeyProvider, citizen_id: UUID) -> Outlook:
     """
     now = open_score(keys=keys, citizen_id=citizen_id, limit=0)
     head, scheme, as_of = now.score.citizen_id, now.scheme, now.score.as_of_on
-    counted = monthly_counted(citizen_id=head, scheme=scheme, as_of=as_of)
+    running = find_running(citizen_id=head, scheme=scheme, as_of=as_of)
     changes = () if now.next_shown_on else list_changes(
         citizen_id=head, scheme=scheme, as_of=as_of
     )
     return Outlook(
         now=now,
         changes=changes,
-        ways=list_ways(now, counted_this_month=counted),
+        ways=list_ways(now, running=running),
     )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy import select
 
 from app.kernel.database import reading
 from app.scoring.explanations import ExplainedScore, IndicatorScore
-from app.scoring.models import SchemeVersion
-from app.scoring.queries import list_scores, scheme_in_force, score_parameters
+from app.scoring.models import SchemeDecision
+from app.scoring.queries import (
+    Score,
+    list_scores,
+    scheme_in_force,
+    score_of,
+    score_parameters,
+)
 from app.scoring.scheme import Indicator, Rule, Scheme, Subject, Unit
 from app.scoring.subjects import statement
 from app.scoring.wording import describe_unit
@@ -39,7 +46,7 @@ class EndingLine:
 
 @dataclass(frozen=True)
 class UpcomingChange:
-    """A day on which something ends or new rules begin, and the result of that day.
+    """A day on which something ends, loses worth or begins, and the result of that day.
 
     `ending_count` are all lines that end on it; `endings` may hold fewer.
     """
@@ -87,22 +94,74 @@ _ENDINGS = """
     WHERE l.citizen_id = :citizen AND l.ends_on <= CAST(:last AS date)
     ORDER BY l.ends_on, place
 """
-_MONTHS = """
-    SELECT DISTINCT l.indicator
-    FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
-    WHERE l.citizen_id = :citizen AND l.event_on >= CAST(:first AS date)
+# One statement for many days: each day is a score of its own, by the definition.
+_DAYS = """
+    SELECT CAST(:first AS date) + d.n AS day, t.total, t.tier, t.dimensions
+    FROM generate_series(0, CAST(:last AS date) - CAST(:first AS date)) AS d (n)
+    CROSS JOIN LATERAL score_totals(CAST(:first AS date) + d.n, :scheme, :version) t
+    WHERE t.citizen_id = :citizen
 """
+# What the month and the period of today hold already, by indicator.
+_RUNNING = """
+    SELECT l.indicator,
+           bool_or(l.event_on >= date_trunc('month', CAST(:as_of AS timestamp))) AS this_month,
+           coalesce(sum(l.value) FILTER (
+               WHERE l.period_on = CAST(date_trunc(i.period, CAST(:as_of AS timestamp)) AS date)
+           ), 0) AS this_period
+    FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
+    JOIN scheme_indicators i ON i.scheme_code = :scheme AND i.version = :version
+        AND i.indicator = l.indicator
+    WHERE l.citizen_id = :citizen
+    GROUP BY l.indicator
+"""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the month of today holds of an indicator, and what its period gives: exact."""
+
+    this_month: bool
+    this_period: Decimal
+
+
+NOTHING_RUNNING = Running(this_month=False, this_period=Decimal(0))
 
 
 def list_changes(
     *, citizen_id: UUID, scheme: Scheme, as_of: date, days: int = OUTLOOK_DAYS
 ) -> tuple[UpcomingChange, ...]:
-    """The days up to `days` from now on which the result may change without a delivery."""
+    """The days up to `days` from now on which the result changes without a delivery.
+
+    A record ends, or is worth less by its age, or new rules begin.
+    """
     last = as_of + timedelta(days=days)
-    parameters = {**score_parameters(scheme, as_of), "citizen": citizen_id, "last": last}
+    with reading():
+        counts, endings = _endings(scheme, citizen_id, as_of, days)
+        begins = _begins(after=as_of, last=last)
+        made, before = [], list_scores(scheme=scheme, as_of=as_of, citizen_ids=[citizen_id])[0]
+        for score, rules in _results(citizen_id, as_of + timedelta(days=1), last, begins):
+            on = score.as_of_on
+            changed = (score.total, score.tier) != (before.total, before.tier)
+            if changed or on in counts or on in begins:
+                made.append(UpcomingChange(
+                    on=on, total=score.total, tier=score.tier, scheme_version=rules.version,
+                    ending_count=counts.get(on, 0), endings=tuple(endings.get(on, ())),
+                ))
+            before = score
+    return tuple(made)
+
+
+def _endings(
+    scheme: Scheme, citizen_id: UUID, as_of: date, days: int
+) -> tuple[dict[date, int], dict[date, list[EndingLine]]]:
+    """How many lines end on each day, and the first of them."""
+    parameters = {
+        **score_parameters(scheme, as_of), "citizen": citizen_id,
+        "last": as_of + timedelta(days=days),
+    }
+    endings: dict[date, list[EndingLine]] = {}
+    counts: dict[date, int] = {}
     with reading() as session:
-        endings: dict[date, list[EndingLine]] = {}
-        counts: dict[date, int] = {}
         for *line, count, place in session.execute(
             statement(scheme.subject, _ENDINGS), parameters
         ):
@@ -112,60 +171,71 @@ def list_changes(
             counts[made.ends_on] = count
             if place <= ENDINGS_MAX // days:
                 endings.setdefault(made.ends_on, []).append(made)
-        begins = session.scalars(
-            select(SchemeVersion.effective_on).where(
-                SchemeVersion.effective_on > as_of, SchemeVersion.effective_on <= last
-            )
-        )
-        return tuple(
-            _change(citizen_id, on, counts.get(on, 0), endings.get(on, ()))
-            for on in sorted({*counts, *begins})
-        )
+    return counts, endings
 
 
-def _change(
-    citizen_id: UUID, on: date, ending_count: int, endings: Iterable[EndingLine]
-) -> UpcomingChange:
-    scheme = scheme_in_force(on=on)
-    assert scheme is not None  # one applies today, and it does so until a later one begins
-    score = list_scores(scheme=scheme, as_of=on, citizen_ids=[citizen_id])[0]
-    return UpcomingChange(
-        on=on, total=score.total, tier=score.tier, scheme_version=scheme.version,
-        ending_count=ending_count, endings=tuple(endings),
+def _begins(*, after: date, last: date) -> list[date]:
+    """The days on which other rules begin to apply."""
+    query = select(SchemeDecision.effective_on).where(
+        SchemeDecision.decision == "activated",
+        SchemeDecision.effective_on > after, SchemeDecision.effective_on <= last,
     )
+    with reading() as session:
+        return sorted(session.scalars(query))
 
 
-def list_ways(found: ExplainedScore, *, counted_this_month: frozenset[str]) -> tuple[Way, ...]:
+def _results(
+    citizen_id: UUID, first: date, last: date, begins: Sequence[date]
+) -> Iterator[tuple[Score, Scheme]]:
+    """The result of every day by the rules of that day."""
+    starts = sorted({first, *begins})
+    for start, following in pairwise([*starts, last + timedelta(days=1)]):
+        scheme = scheme_in_force(on=start)
+        assert scheme is not None  # one applies today, and it does so until a later one begins
+        parameters = {
+            "scheme": scheme.code, "version": scheme.version, "citizen": citizen_id,
+            "first": start, "last": following - timedelta(days=1),
+        }
+        with reading() as session:
+            rows = session.execute(statement(scheme.subject, _DAYS), parameters)
+            found = {row.day: row._asdict() for row in rows}
+        for n in range((following - start).days):
+            day = start + timedelta(days=n)
+            yield score_of(scheme, day, citizen_id, found.get(day)), scheme
+
+
+def list_ways(found: ExplainedScore, *, running: Mapping[str, Running]) -> tuple[Way, ...]:
     """What the published scheme opens to everybody and is not full, the greatest gain first.
 
-    Never what only some may do: honours, merits, blood, money.  `counted_this_month` are the
-    monthly indicators that have this month already.
+    Never what only some may do: honours, merits, blood, money.  `running` is what the month and
+    the period of today hold already: of a month one record counts, and a period has a cap.
     """
     ways = [
         way
         for one in found.indicators
-        if one.indicator.code not in counted_this_month
-        for way in _ways_of(found, one)
+        for way in _ways_of(found, one, running.get(one.indicator.code, NOTHING_RUNNING))
         if way.room_points > 0
     ]
     return tuple(sorted(ways, key=lambda way: (-way.gain_points, -way.worth, way.indicator)))
 
 
-def monthly_counted(*, citizen_id: UUID, scheme: Scheme, as_of: date) -> frozenset[str]:
-    """The indicators counted by the month that have this month already."""
-    monthly = {one.code for one in scheme.indicators if one.unit is Unit.MONTH}
-    parameters = {
-        **score_parameters(scheme, as_of), "citizen": citizen_id, "first": as_of.replace(day=1),
-    }
+def find_running(*, citizen_id: UUID, scheme: Scheme, as_of: date) -> dict[str, Running]:
+    """What today's month and period hold already, by indicator."""
+    parameters = {**score_parameters(scheme, as_of), "citizen": citizen_id}
     with reading() as session:
-        found = session.scalars(statement(scheme.subject, _MONTHS), parameters)
-        return frozenset(monthly & set(found))
+        rows = session.execute(statement(scheme.subject, _RUNNING), parameters)
+        return {indicator: Running(*running) for indicator, *running in rows}
 
 
-def _ways_of(found: ExplainedScore, one: IndicatorScore) -> Iterator[Way]:
+def _ways_of(found: ExplainedScore, one: IndicatorScore, running: Running) -> Iterator[Way]:
     rule = one.indicator
+    if rule.unit is Unit.MONTH and running.this_month:
+        return
+    most = Decimal(rule.cap)
+    if rule.period_cap is not None:
+        most = min(most, one.exact - running.this_period + rule.period_cap)
     for item, worth in rule.open_worths():
-        exact = _exact_with(rule, one.exact, worth)
+        exact = _exact_with(rule, one.exact, running.this_period, worth)
         yield Way(
             indicator=rule.code,
             name=rule.name,
@@ -173,15 +243,19 @@ def _ways_of(found: ExplainedScore, one: IndicatorScore) -> Iterator[Way]:
             one_more=describe_unit(rule),
             worth=worth,
             gain_points=_total_with(found, rule, exact) - found.score.total,
-            room_points=_total_with(found, rule, Decimal(rule.cap)) - found.score.total,
+            room_points=_total_with(found, rule, most) - found.score.total,
         )
 
 
-def _exact_with(rule: Indicator, exact: Decimal, worth: Decimal) -> Decimal:
-    """The exact value with one more."""
-    if rule.rule in {Rule.BEST_OF, Rule.ONCE}:
-        return max(exact, worth)
-    return exact + worth
+def _exact_with(
+    rule: Indicator, exact: Decimal, this_period: Decimal, worth: Decimal
+) -> Decimal:
+    """The exact value with one more, which falls into today's period where a rule has periods."""
+    now = this_period if rule.period else exact
+    more = max(now, worth) if rule.rule in {Rule.BEST_OF, Rule.ONCE} else now + worth
+    if rule.period_cap is not None:
+        more = min(more, rule.period_cap)
+    return exact - now + more
 
 
 def _total_with(found: ExplainedScore, rule: Indicator, exact: Decimal) -> int:

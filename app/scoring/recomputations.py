@@ -16,8 +16,10 @@ from app.kernel.errors import Conflict, NotFound
 from app.kernel.ids import new_id
 from app.records.queries import current_day
 from app.scoring.models import Score, ScoreRecomputation
-from app.scoring.queries import published_scheme, scheme_in_force
+from app.scoring.queries import least_tier, published_scheme, scheme_in_force
 from app.scoring.refreshing import ONE_AT_A_TIME, due_citizens, store_scores, store_slice
+from app.scoring.scheme import Rule, Scheme
+from app.scoring.subjects import statement
 
 # A slice holds the lock that deliveries wait for at their end: well below their three seconds.
 MEMBERS_PER_SLICE = 25_000
@@ -25,6 +27,10 @@ AT_ONCE = 2  # as many cores are kept busy
 DUE_AT_ONCE = 1_000
 LISTED_MAX = 20
 
+_JOINED = """
+    SELECT c.citizen_id FROM citizens_joined(CAST(:as_of AS date)) c
+    WHERE NOT EXISTS (SELECT FROM scores s WHERE s.citizen_id = c.citizen_id) LIMIT :limit
+"""
 _RUNNING = select(ScoreRecomputation).where(ScoreRecomputation.is_running)
 
 
@@ -154,7 +160,8 @@ def keep_scores(*, at_once: int = 1) -> None:
     """What the worker does every minute: all that stored scores need to stay right.
 
     A scheme that has become effective: everybody.  A killed recomputation: the rest of it.  Records
-    that reached the end of their validity at midnight, or while nothing ran: their citizens.
+    that reached the end of their validity at midnight, or while nothing ran: their citizens.  Who
+    joined since and has no record yet: what a scheme gives to everybody.
     """
     finish_running(at_once=at_once)
     as_of = current_day()
@@ -166,6 +173,31 @@ def keep_scores(*, at_once: int = 1) -> None:
         start_recomputation(recomputation_id=new_id(), as_of=as_of)
         finish_running(at_once=at_once)
     refresh_due(as_of=as_of)
+    refresh_joined(as_of=as_of)
+
+
+def refresh_joined(*, as_of: date) -> int:
+    """Store the scores of members who have none yet, a batch a transaction; how many.
+
+    Only where a scheme gives something to everybody: a starting value, or a tier from zero on.
+    """
+    scheme = scheme_in_force(on=as_of)
+    if scheme is None or not (least_tier(scheme) or _starts_with_something(scheme)):
+        return 0
+    count = 0
+    while True:
+        with transaction() as session:
+            session.execute(ONE_AT_A_TIME)
+            query = statement(scheme.subject, _JOINED)
+            found = session.scalars(query, {"as_of": as_of, "limit": DUE_AT_ONCE}).all()
+            store_scores(scheme=scheme, as_of=as_of, citizen_ids=found)
+        count += len(found)
+        if len(found) < DUE_AT_ONCE:
+            return count
+
+
+def _starts_with_something(scheme: Scheme) -> bool:
+    return any(one.rule is Rule.BASE for one in scheme.indicators)
 
 
 def open_recomputation(*, recomputation_id: UUID) -> Recomputation:

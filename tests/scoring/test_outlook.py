@@ -10,8 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.records.queries import current_day
+from app.scoring.outlook import UpcomingChange, list_changes
 from app.scoring.queries import list_scores, scheme_in_force
 from tests.records.programme import HOURS, Programme, build_programme
+from tests.scoring.drafts import Draft, activate, later_text
 from tests.scoring.people import signed_in
 
 
@@ -102,3 +104,60 @@ def test_a_way_that_is_full_is_not_named(programme: Programme, client: FlaskClie
     found = outlook(programme, client)
     named = {way["indicator"] for way in found["ways"]}
     assert named == {"302", "401"}  # the hours are full, and this month counts already
+
+
+HOURS_RULE = 'measure = "hours"\ncap = 80'
+
+
+def changed_rules(today: date, rules: str) -> None:
+    activate(later_text(effective_on=today, changes={HOURS_RULE: f"{HOURS_RULE}\n{rules}"}))
+
+
+def changes_of(programme: Programme) -> tuple[UpcomingChange, ...]:
+    today = current_day()
+    scheme = scheme_in_force(on=today)
+    assert scheme is not None
+    return list_changes(citizen_id=programme.citizens[0], scheme=scheme, as_of=today)
+
+
+def test_every_step_of_a_decay_is_told(programme: Programme) -> None:
+    today = current_day()
+    changed_rules(today, 'decay = "steps"\nsteps = [{ from_day = 100, share = "0.5" },'
+                         ' { from_day = 110, share = "0.25" }]')  # fmt: skip
+    programme.deliver(
+        HOURS, programme.hours("ZY-1", "16", day=(today - timedelta(days=90)).isoformat()),
+        on=today,
+    )
+    told = [((one.on - today).days, one.total, one.ending_count) for one in changes_of(programme)]
+    assert told == [(10, 4, 0), (20, 2, 0)]
+
+
+def test_of_a_linear_decay_the_days_are_told_on_which_the_total_changes(
+    programme: Programme,
+) -> None:
+    today = current_day()
+    changed_rules(today, 'decay = "linear"')
+    day = today - timedelta(days=5)
+    programme.deliver(HOURS, programme.hours("ZY-1", "20", day=day.isoformat()), on=today)
+    # 10 x (365 - age) / 365 falls below 9.5 when the age is over 18.25 days.
+    told = [((one.on - day).days, one.total) for one in changes_of(programme)]
+    assert told == [(19, 9)]
+
+
+def test_rules_that_were_only_proposed_change_nothing(programme: Programme) -> None:
+    today = current_day()
+    programme.deliver(HOURS, programme.hours("ZY-1", "16", day=today.isoformat()), on=today)
+    Draft(later_text(effective_on=today + timedelta(days=9))).propose(notice_days=0)
+    assert changes_of(programme) == ()
+
+
+def test_a_way_ends_at_the_cap_of_its_period(programme: Programme, client: FlaskClient) -> None:
+    today = current_day()
+    changed_rules(today, 'period = "year"\nperiod_cap = "10"')
+    ways = {way["indicator"]: way for way in outlook(programme, client)["ways"]}
+    assert (ways["301"]["gain_points"], ways["301"]["room_points"]) == (1, 10)
+    programme.deliver(HOURS, programme.hours("ZY-1", "18", day=today.isoformat()), on=today)
+    ways = {way["indicator"]: way for way in outlook(programme, client)["ways"]}
+    assert (ways["301"]["gain_points"], ways["301"]["room_points"]) == (1, 1)
+    programme.deliver(HOURS, programme.hours("ZY-2", "9", day=today.isoformat()), on=today)
+    assert "301" not in {way["indicator"] for way in outlook(programme, client)["ways"]}

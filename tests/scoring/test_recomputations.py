@@ -12,9 +12,10 @@ from sqlalchemy import text
 
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
+from app.members.operations import register_member
 from app.records.queries import current_day
 from app.scoring import recomputations
-from app.scoring.queries import list_scores, scheme_in_force, verify
+from app.scoring.queries import current_tier, list_scores, scheme_in_force, verify
 from app.scoring.recomputations import (
     RecomputationNotFound,
     RecomputationRunning,
@@ -23,14 +24,16 @@ from app.scoring.recomputations import (
     list_recomputations,
     open_recomputation,
     refresh_due,
+    refresh_joined,
     run_slice,
     start_recomputation,
 )
 from app.scoring.refreshing import due_citizens, store_slice
 from app.scoring.scheme import read_scheme_file
 from demo.load import SCHEME
+from tests.members.people import made_up_member
 from tests.records.programme import HOURS, Programme, build_programme
-from tests.scoring.drafts import activate
+from tests.scoring.drafts import activate, later_text
 
 PEOPLE = 6
 
@@ -217,3 +220,31 @@ def test_a_stored_score_that_is_not_by_the_definition_is_found(programme: Progra
         )
     assert [(one.citizen_id, one.stored_total, one.total)
             for one in verify(as_of=today, first=first)] == [(wrong, 5, 4)]  # fmt: skip
+
+
+def test_who_joins_gets_what_the_scheme_gives_to_everybody(programme: Programme) -> None:
+    today = current_day()
+    start = ('[[indicator]]\ncode = "100"\ndimension = "1"\nname = "起始分"\nrule = "base"\n'
+             'value = "400"\ncap = 400\n\n[[indicator]]\ncode = "101"')  # fmt: skip
+    changes = {'[[indicator]]\ncode = "101"': start, "least_total = 550": "least_total = 400"}
+    activate(later_text(effective_on=today, changes=changes))
+    keep_scores()
+    assert {row.total for row in stored().values()} == {400}
+    with transaction():
+        joined = register_member(
+            keys=programme.keys, name="新来", id_number=made_up_member().id_number, phone=None,
+            joined_on=today,
+        )
+    assert joined not in stored()
+    keep_scores()
+    assert (stored()[joined].total, current_tier(joined)) == (400, "A")
+    assert refresh_joined(as_of=today) == 0
+
+
+def test_where_a_scheme_gives_nothing_to_everybody_nothing_is_stored(
+    programme: Programme,
+) -> None:
+    assert programme.citizens
+    keep_scores()
+    assert refresh_joined(as_of=current_day()) == 0
+    assert not stored()
