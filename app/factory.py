@@ -221,6 +221,12 @@ def keep_ranks() -> None:
     ranks.keep_ranks()
 
 
+@jobs.periodic("resume_dry_runs", cron="*/10 * * * *")
+def resume_dry_runs() -> None:
+    """Go on with dry runs whose worker died."""
+    dry_runs.resume_dry_runs(keys=key_provider())
+
+
 @jobs.periodic("publish", cron="*/5 * * * *")
 def publish() -> None:
     """Publish new rules, catalogues, and once a day figures about everybody."""

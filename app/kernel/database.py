@@ -33,6 +33,8 @@ from sqlalchemy import (
     PoolProxiedConnection,
     Text,
     Uuid,
+    func,
+    select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, registry
@@ -168,6 +170,17 @@ def side_by_side(works: Sequence[Callable[[Connection], T]]) -> list[T]:
 
     with ThreadPoolExecutor(max_workers=len(works)) as pool:
         return list(pool.map(do, works))
+
+
+@contextmanager
+def alone(work: str) -> Iterator[bool]:
+    """Whether nobody else is at this work: for the block, or until the process is dead.
+
+    It holds a connection with an open transaction that reads nothing.
+    """
+    taken = select(func.pg_try_advisory_xact_lock(func.hashtextextended(work, 0)))
+    with db.engine.begin() as connection:
+        yield bool(connection.scalar(taken))
 
 
 def durable() -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, func, insert, text, update
 
 from app.kernel import outbox
-from app.kernel.database import reading, transaction
+from app.kernel.database import alone, reading, transaction
 from app.kernel.errors import IdReused, NotFound
 from app.kernel.ids import id_slices
 from app.kernel.keys import KeyProvider
@@ -29,6 +29,7 @@ from app.scoring.version_queries import (
     VersionName,
     find_dry_run,
     last_activated,
+    unfinished_dry_runs,
 )
 from app.scoring.versions import require_open
 from app.trail.assessments import AssessmentMissing
@@ -121,13 +122,23 @@ def show_dry_run(*, dry_run_id: UUID) -> DryRun:
 
 
 def carry_out_dry_run(*, keys: KeyProvider, dry_run_id: UUID) -> None:
-    """Compute a dry run that was asked for; one that ended before stays as it is."""
-    run = show_dry_run(dry_run_id=dry_run_id)
-    if run.ended_at is not None:
-        return
-    _update(run, started_at=func.now(), slices_done=0)
-    comparison = compare(keys=keys, run=run)
-    _update(run, figures=comparison.protected(), ended_at=func.now())
+    """Compute a dry run that was asked for, from its beginning.
+
+    One that ended before stays as it is, and so does one that another worker is at.
+    """
+    with alone(f"dry run {dry_run_id}") as is_alone:
+        run = show_dry_run(dry_run_id=dry_run_id)
+        if run.ended_at is not None or not is_alone:
+            return
+        _update(run, started_at=func.now(), slices_done=0)
+        comparison = compare(keys=keys, run=run)
+        _update(run, figures=comparison.protected(), ended_at=func.now())
+
+
+def resume_dry_runs(*, keys: KeyProvider) -> None:
+    """Carry out the dry runs that nobody is at: their worker died, or gave up."""
+    for dry_run_id in unfinished_dry_runs():
+        carry_out_dry_run(keys=keys, dry_run_id=dry_run_id)
 
 
 def compare(*, keys: KeyProvider, run: DryRun) -> Comparison:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
 
 from app.kernel.database import reading
 from app.records.queries import current_day
@@ -21,6 +22,9 @@ from app.scoring.models import (
 
 DRAFT, PROPOSED, WITHDRAWN = "draft", "proposed", "withdrawn"
 ANNOUNCED, IN_FORCE, PAST = "announced", "in_force", "past"
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+RUN_STATES = (WAITING, RUNNING, DONE, FAILED)
+GIVEN_UP = timedelta(days=1)  # so long a dry run is taken up again after its worker died
 STATES = (DRAFT, PROPOSED, WITHDRAWN, ANNOUNCED, IN_FORCE, PAST)
 
 
@@ -59,7 +63,10 @@ class SchemeState:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a version would do to everybody on its first day; `figures` when it is done."""
+    """What a version would do to everybody on its first day; `figures` when it is done.
+
+    `failed`: it did not end within a day; another one may be asked for.
+    """
 
     dry_run_id: UUID
     name: VersionName
@@ -74,6 +81,7 @@ class DryRun:
     figures: dict[str, Any] | None
     started_at: datetime | None
     ended_at: datetime | None
+    state: str
 
 
 def list_versions() -> list[SchemeState]:
@@ -103,7 +111,7 @@ def find_dry_run(*, dry_run_id: UUID) -> DryRun | None:
     """A dry run by its id."""
     with reading() as session:
         row = session.get(SchemeDryRun, dry_run_id, populate_existing=True)
-    return None if row is None else _dry_run(row)
+        return None if row is None else _dry_run(row, now=_now(session))
 
 
 def list_dry_runs(*, name: VersionName) -> list[DryRun]:
@@ -114,7 +122,19 @@ def list_dry_runs(*, name: VersionName) -> list[DryRun]:
         .order_by(SchemeDryRun.created_at.desc(), SchemeDryRun.dry_run_id.desc())
     )
     with reading() as session:
-        return [_dry_run(row) for row in session.scalars(query)]
+        now = _now(session)
+        return [_dry_run(row, now=now) for row in session.scalars(query)]
+
+
+def unfinished_dry_runs() -> list[UUID]:
+    """The dry runs that somebody still waits for, the oldest first."""
+    query = (
+        select(SchemeDryRun.dry_run_id)
+        .where(SchemeDryRun.ended_at.is_(None), SchemeDryRun.created_at > func.now() - GIVEN_UP)
+        .order_by(SchemeDryRun.created_at)
+    )
+    with reading() as session:
+        return list(session.scalars(query))
 
 
 def _of_version(table: Any) -> Any:
@@ -161,7 +181,11 @@ def _state(
     )
 
 
-def _dry_run(row: SchemeDryRun) -> DryRun:
+def _now(session: Session) -> datetime:
+    return session.execute(select(func.now())).scalar_one()
+
+
+def _dry_run(row: SchemeDryRun, *, now: datetime) -> DryRun:
     base = None
     if row.base_code is not None and row.base_version is not None:
         base = VersionName(row.base_code, row.base_version)
@@ -179,4 +203,13 @@ def _dry_run(row: SchemeDryRun) -> DryRun:
         figures=row.figures,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        state=_state_of_run(row, now),
     )
+
+
+def _state_of_run(row: SchemeDryRun, now: datetime) -> str:
+    if row.ended_at is not None:
+        return DONE
+    if now - row.created_at > GIVEN_UP:
+        return FAILED
+    return WAITING if row.started_at is None else RUNNING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from app.scoring.version_queries import STATES
+from app.scoring.version_queries import RUN_STATES, STATES
 from app.web.openapi import ApiSchema
 
 TEXT_MAX_CHARS = 500
@@ -80,6 +80,7 @@ class DryRunProgress(ApiSchema):
     slices_done = fields.Integer(required=True)
     started_at = fields.AwareDateTime(required=True, allow_none=True)
     ended_at = fields.AwareDateTime(required=True, allow_none=True)
+    state = fields.String(required=True, validate=validate.OneOf(RUN_STATES))
 
 
 class DryRun(DryRunProgress):

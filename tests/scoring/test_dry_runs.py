@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from app import factory
-from app.kernel.database import db, reading, transaction
+from app.kernel.database import alone, db, reading, transaction
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
 from app.members.operations import NewMember, register_members
@@ -26,9 +27,10 @@ from app.scoring.dry_runs import (
     carry_out_dry_run,
     compare,
     request_dry_run,
+    resume_dry_runs,
     show_dry_run,
 )
-from app.scoring.figures import NO_TIER, Outcome
+from app.scoring.figures import NO_TIER, Comparison, Outcome
 from app.scoring.operations import open_score
 from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
@@ -178,6 +180,39 @@ def test_the_worker_carries_it_out(
     _draft, run = proposed(committing_app)
     factory.carry_out_dry_run(Message(run.dry_run_id, new_id(), "scheme_dry_run", {}))
     assert show_dry_run(dry_run_id=run.dry_run_id).ended_at is not None
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_whose_worker_died_is_carried_out_by_another(
+    city: Programme, committing_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _draft, run = proposed(committing_app)
+    with monkeypatch.context() as patched:
+        patched.setattr(Comparison, "protected", killed)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out_dry_run(keys=city.keys, dry_run_id=run.dry_run_id)
+    db.session.remove()
+    died = show_dry_run(dry_run_id=run.dry_run_id)
+    assert (died.state, died.slices_done, died.figures) == ("running", died.slice_count, None)
+    with alone(f"dry run {run.dry_run_id}"):
+        resume_dry_runs(keys=city.keys)
+    assert show_dry_run(dry_run_id=run.dry_run_id) == died  # another worker is at it
+    resume_dry_runs(keys=city.keys)
+    assert show_dry_run(dry_run_id=run.dry_run_id).state == "done"
+
+
+def test_a_run_that_does_not_end_within_a_day_has_failed(
+    city: Programme, committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    _draft, run = proposed(committing_app)
+    assert run.state == "waiting"
+    admin.execute("UPDATE scheme_dry_runs SET created_at = now() - interval '25 hours'")
+    resume_dry_runs(keys=city.keys)
+    left = show_dry_run(dry_run_id=run.dry_run_id)
+    assert (left.state, left.started_at) == ("failed", None)
 
 
 def lines(document: str) -> list[list[str]]:
