@@ -5,7 +5,9 @@ people are joined with a neighbour, until each total is nobody or at least ten. 
 nine people is hidden together with others: the hidden cells are all crossings of some rows with
 some columns, and with the totals known, each small cell could still be nobody or at least ten.
 For such a full crossing those bounds are exact: from max(0, row + column - all) to
-min(row, column), each counted over the hidden cells alone.
+min(row, column), each counted over the hidden cells alone.  Where even hiding everything does not
+do, the smallest row or column is joined with a neighbour, and so on; a single row or column has
+nothing but totals.
 """
 
 from __future__ import annotations
@@ -47,11 +49,10 @@ def protected_table(
         return Table((), (), (), (), ())
     row_groups = joined_groups([sum(row) for row in full])
     column_groups = joined_groups([sum(column) for column in zip(*full, strict=True)])
-    merged = [
-        [sum(full[i][j] for i in row_group for j in column_group) for column_group in column_groups]
-        for row_group in row_groups
-    ]
-    hidden = hidden_cells(merged)
+    merged = _merged(full, row_groups, column_groups)
+    while (hidden := hidden_cells(merged)) is None:
+        _join_smallest(row_groups, column_groups, merged)
+        merged = _merged(full, row_groups, column_groups)
     return Table(
         rows=tuple(joined_label(rows, group) for group in row_groups),
         columns=tuple(joined_label(columns, group) for group in column_groups),
@@ -72,12 +73,40 @@ def joined_groups(totals: Sequence[int]) -> list[list[int]]:
         small = next((at for at, size in enumerate(sizes) if 0 < size < LEAST), None)
         if small is None:
             break
-        beside = [at for at in (small - 1, small + 1) if 0 <= at < len(groups)]
-        other = min(beside, key=lambda at: (sizes[at] == 0, sizes[at]))
-        low, high = sorted((small, other))
-        groups[low : high + 1] = [groups[low] + groups[high]]
-        sizes[low : high + 1] = [sizes[low] + sizes[high]]
+        _join(groups, sizes, small)
     return groups
+
+
+def _join(groups: list[list[int]], sizes: list[int], at: int) -> None:
+    """Join a group with the smaller of its neighbours, one with people first."""
+    beside = [other for other in (at - 1, at + 1) if 0 <= other < len(groups)]
+    other = min(beside, key=lambda one: (sizes[one] == 0, sizes[one]))
+    low, high = sorted((at, other))
+    groups[low : high + 1] = [groups[low] + groups[high]]
+    sizes[low : high + 1] = [sizes[low] + sizes[high]]
+
+
+def _join_smallest(
+    row_groups: list[list[int]], column_groups: list[list[int]], counts: Counts
+) -> None:
+    """Join the row or the column with the fewest people, where there is more than one."""
+    rows, columns = [sum(row) for row in counts], [sum(one) for one in zip(*counts, strict=True)]
+    lines = [(size, "row", at) for at, size in enumerate(rows) if size and len(rows) > 1]
+    lines += [(size, "column", at) for at, size in enumerate(columns) if size and len(columns) > 1]
+    _, kind, at = min(lines)
+    if kind == "row":
+        _join(row_groups, rows, at)
+    else:
+        _join(column_groups, columns, at)
+
+
+def _merged(
+    full: Counts, row_groups: Sequence[Sequence[int]], column_groups: Sequence[Sequence[int]]
+) -> Counts:
+    return [
+        [sum(full[i][j] for i in rows for j in columns) for columns in column_groups]
+        for rows in row_groups
+    ]
 
 
 def joined_label(labels: Sequence[str], group: Sequence[int]) -> str:
@@ -86,14 +115,14 @@ def joined_label(labels: Sequence[str], group: Sequence[int]) -> str:
     return first if first == last else f"{first} … {last}"
 
 
-def hidden_cells(counts: Counts) -> set[Cell]:
-    """The cells to hide: a full crossing around the small ones, or none."""
+def hidden_cells(counts: Counts) -> set[Cell] | None:
+    """The cells to hide: a full crossing around the small ones, or none; None: not even all do."""
     small = {(i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if 0 < n < LEAST}
     rows, columns = {i for i, _ in small}, {j for _, j in small}
     while any(_is_open(counts, cell, rows, columns) for cell in small):
         more = _cheapest_line(counts, rows, columns)
         if more is None:
-            break  # everything is hidden: the totals are all that is told
+            return None
         kind, at = more
         (rows if kind == "row" else columns).add(at)
     return {(i, j) for i in rows for j in columns}
