@@ -57,6 +57,24 @@ class SandboxControl:
         assert isinstance(messages, list)
         return [SentMessage(**message) for message in messages]
 
+    def permit_pay_score(self, *, openid: str) -> None:
+        """Let the user permit service orders without confirming each."""
+        self._post("/pay-score/permit", {"openid": openid})
+
+    def confirm_pay_score(self, *, out_order_no: str, openid: str) -> None:
+        """Let the user confirm a service order; a notice goes out."""
+        self._post("/pay-score/confirm", {"out_order_no": out_order_no, "openid": openid})
+
+    def pay_pay_score(self, *, out_order_no: str) -> None:
+        """Let the debit of a completed service order work; a notice goes out."""
+        self._post("/pay-score/pay", {"out_order_no": out_order_no})
+
+    def pay_notice_answers(self) -> list[int]:
+        """Return the statuses that notices were answered with, 0 for none, once all are sent."""
+        answer = self._http.get("/pay-score/notices", timeout=60.0)
+        answer.raise_for_status()
+        return [int(status) for status in answer.json()]
+
     def add_fault(
         self,
         *,

@@ -11,6 +11,8 @@ from wechat_integration.sandbox.clock import SandboxClock
 from wechat_integration.sandbox.codes import LoginRate, LoginUser, OneTimeCodes, PhoneOwner
 from wechat_integration.sandbox.faults import Faults
 from wechat_integration.sandbox.inbox import Inbox
+from wechat_integration.sandbox.pay_notices import NoticeSender
+from wechat_integration.sandbox.pay_orders import PayOrders
 from wechat_integration.sandbox.people import Nonces, People
 
 if TYPE_CHECKING:
@@ -39,4 +41,10 @@ class World:
         self.inbox = Inbox()
         self.people = People()
         self.nonces = Nonces(self.clock)
+        self.pay_orders = PayOrders(self.clock)
+        self.pay_nonces: set[str] = set()
+        self.pay_notices = NoticeSender(
+            self.settings.pay_keys, self.settings.pay_waits_seconds,
+            self.settings.pay_notice_more_times,
+        )
         self.calls: Counter[str] = Counter()
