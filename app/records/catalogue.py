@@ -72,6 +72,7 @@ class Kind(StrEnum):
     TEXT = "text"
     VERSION = "version"
     STATUS = "status"
+    LAST_DAY = "last_day"  # on which the record counts; empty where it has no end of its own
 
 
 class Disclosure(StrEnum):
@@ -149,6 +150,11 @@ class RecordType:
         return self._of_kind(Kind.DATE) or ""
 
     @cached_property
+    def last_day_column(self) -> str | None:
+        """The column of the last day on which a record counts, where a type has one."""
+        return self._of_kind(Kind.LAST_DAY)
+
+    @cached_property
     def id_column(self) -> str:
         """The column of the person."""
         return self._of_kind(Kind.ID) or ""
@@ -183,7 +189,8 @@ class RecordType:
     def details_columns(self) -> tuple[str, ...]:
         """What is kept sealed: everything that no other column of the table holds already."""
         held = {self.number_column, self.version_column, self.status_column, self.id_column}
-        held |= {self.name_column, self.date_column, *self.measures.values(), *self.item}
+        held |= {self.name_column, self.date_column, self.last_day_column}
+        held |= {*self.measures.values(), *self.item}
         return tuple(column.name for column in self.columns if column.name not in held)
 
 
@@ -299,8 +306,8 @@ def _column(fields: dict[str, Any], place: str) -> Column:
         mismatch=entry.optional_text("mismatch"),
     )
     entry.finish()
-    if made.optional and kind not in {Kind.CODE, Kind.TEXT}:
-        raise entry.fault("optional", "only codes and texts may be left out")
+    if made.optional and kind not in {Kind.CODE, Kind.TEXT, Kind.LAST_DAY}:
+        raise entry.fault("optional", "only codes, texts and last days may be left out")
     if (made.pattern is None) != (made.mismatch is None):
         raise entry.fault("mismatch", "pattern and mismatch belong together")
     if made.pattern is not None and kind is not Kind.CODE:
@@ -328,7 +335,7 @@ def _check_columns(made: RecordType, entry: Entry) -> None:
     for kind in (Kind.ID, Kind.DATE):
         if kinds.count(kind) != 1:
             raise entry.fault("columns", f"exactly one column of kind {kind} is needed")
-    for kind in (Kind.NAME, Kind.VERSION, Kind.STATUS):
+    for kind in (Kind.NAME, Kind.VERSION, Kind.STATUS, Kind.LAST_DAY):
         if kinds.count(kind) > 1:
             raise entry.fault("columns", f"at most one column of kind {kind} can be read")
     if (made.version_column is None) != (made.status_column is None):

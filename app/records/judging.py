@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -58,6 +58,7 @@ class Statement(NamedTuple):
     is_void: bool
     content: bytes  # equal for two rows with the same content
     event_on: date | None = None
+    ends_on: date | None = None  # the first day on which it counts no more, if it says one
     item: str | None = None
     measures: Mapping[str, str] = MappingProxyType({})
     details: Mapping[str, str] = MappingProxyType({})
@@ -137,12 +138,18 @@ def _statement(row: Row) -> Statement:
         is_void=False,
         content=_content(row, values),
         event_on=row.event_on,
+        ends_on=_day_after(row.last_on),
         item=record_item(row),
         measures={key: values[name] for key, name in kind.measures.items()},
         details={name: values[name] for name in kind.details_columns},
         name=values.get(kind.name_column or "", ""),
         phone=next((values[column.name] for column in row.columns(Kind.PHONE)), ""),
     )
+
+
+def _day_after(day: date | None) -> date | None:
+    # 9999-12-31 is how files write "for ever".
+    return None if day is None or day == date.max else day + timedelta(days=1)
 
 
 def _content(row: Row, values: Mapping[str, str]) -> bytes:

@@ -28,6 +28,7 @@ class KeptRow(NamedTuple):
     version: int
     is_void: bool
     event_on: date | None
+    ends_on: date | None
     item: str | None
     measures: Mapping[str, str]
     delivery_id: UUID
@@ -131,6 +132,7 @@ def _record(version: NewVersion, data_key: Key) -> dict[str, object]:
         "version": row.version,
         "is_void": row.is_void,
         "event_on": row.event_on,
+        "ends_on": row.ends_on,
         "item": row.item,
         "measures": dict(row.measures),
         "details_sealed": _sealed(version, data_key),

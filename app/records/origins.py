@@ -50,6 +50,7 @@ class KeptVersion:
     version: int
     is_void: bool
     event_on: date | None
+    ends_on: date | None
     item: str | None
     delivered_on: date
     replaced_on: date | None
@@ -135,6 +136,7 @@ def find_kept_version(*, delivery_id: UUID, row_number: int) -> KeptVersion | No
         version=row.version,
         is_void=row.is_void,
         event_on=row.event_on,
+        ends_on=row.ends_on,
         item=row.item,
         delivered_on=row.delivered_on,
         replaced_on=row.replaced_on,

@@ -69,6 +69,7 @@ class Row:
     version: int = 1
     is_void: bool = False
     event_on: date | None = None
+    last_on: date | None = None  # the last day on which it counts, if it says one
     values: dict[str, str] = field(default_factory=dict)
     is_plain: bool = False  # no cell is empty or a formula
 
@@ -213,6 +214,21 @@ def _date(row: Row) -> Reason | None:
     return None
 
 
+def _last_day(row: Row) -> Reason | None:
+    """Part of step 16, and of 22: the record's own end is a date, not before the event."""
+    for column in row.columns(Kind.LAST_DAY):
+        cell = row.cell(column.name)
+        if reading.is_empty(cell):
+            continue
+        row.last_on = reading.read_date(cell)
+        if row.last_on is None:
+            return Reason.BAD_DATE
+        row.values[column.name] = row.last_on.isoformat()
+        if row.event_on is not None and row.last_on < row.event_on:
+            return Reason.OUT_OF_RANGE
+    return None
+
+
 def _future(row: Row) -> Reason | None:
     late = row.event_on is not None and row.event_on > row.delivered_on
     return Reason.FUTURE_DATE if late else None
@@ -296,6 +312,7 @@ NOT_FOR_VOIDS: tuple[Step, ...] = (
     _name_mismatch,  # 14
     _phone,  # 15
     _date,  # 16
+    _last_day,
     _future,  # 17
     _underage,  # 18
     _numbers,  # 19

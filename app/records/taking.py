@@ -200,6 +200,7 @@ class RecordTaker:
             version=statement.version,
             is_void=statement.is_void,
             event_on=statement.event_on,
+            ends_on=statement.ends_on,
             item=statement.item,
             measures=statement.measures,
             delivery_id=self._taking.delivery_id,

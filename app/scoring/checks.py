@@ -97,6 +97,8 @@ def _indicator(one: Mapping[str, Any], catalogue: Catalogue) -> Said:
     yield from _units(one)
     yield from _periods(one)
     yield from _validity(one)
+    if one.get("until_record_ends") and record_type.last_day_column is None:
+        yield "until_record_ends", f"{record_type.code} has no column of kind last_day"
     yield from _sign(one, record_type)
 
 
@@ -148,8 +150,6 @@ def _periods(one: Mapping[str, Any]) -> Said:
 
 
 def _validity(one: Mapping[str, Any]) -> Said:
-    if one.get("until_record_ends"):
-        yield "until_record_ends", "no record type of the catalogue has an end date of its own"
     if one.get("validity_days") == 0:
         yield "validity_days", "at least 1"
     if one.get("decay") == Decay.LINEAR and "validity_days" not in one:

@@ -120,18 +120,27 @@ def _fed(kept: KeptVersion) -> tuple[FedIndicator, ...]:
     scheme = scheme_in_force(on=today)
     if scheme is None or kept.event_on is None:
         return ()
-    in_force = kept.replaced_on is None or kept.replaced_on > today
+    in_force = kept.event_on <= today and (kept.replaced_on is None or kept.replaced_on > today)
     return tuple(
-        _fed_indicator(one, kept.event_on, today, in_force=in_force)
+        _fed_indicator(one, _ends_on(one, kept), today, in_force=in_force)
         for one in scheme.indicator_of(kept.record_type, kept.item)
     )
 
 
+def _ends_on(one: Indicator, kept: KeptVersion) -> date | None:
+    """By its validity or, where the rule asks for it, by the record's own end before that."""
+    ends = []
+    if one.validity_days is not None and kept.event_on is not None:
+        ends.append(kept.event_on + timedelta(days=one.validity_days))
+    if one.until_record_ends and kept.ends_on is not None:
+        ends.append(kept.ends_on)
+    return min(ends, default=None)
+
+
 def _fed_indicator(
-    one: Indicator, event_on: date, today: date, *, in_force: bool
+    one: Indicator, ends_on: date | None, today: date, *, in_force: bool
 ) -> FedIndicator:
-    ends_on = None if one.validity_days is None else event_on + timedelta(days=one.validity_days)
-    counts = in_force and event_on <= today and (ends_on is None or today < ends_on)
+    counts = in_force and (ends_on is None or today < ends_on)
     return FedIndicator(one.code, one.name, ends_on, counts)
 
 
