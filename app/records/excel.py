@@ -209,6 +209,7 @@ def _cell_text(cell: ReadOnlyCell | Any) -> str:
 def _main() -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (READER_MAX_BYTES, READER_MAX_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (READER_MAX_SECONDS, READER_MAX_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing of a file touches a disk
     return _read(sys.stdin.buffer.read(), sys.stdout.buffer)
 
 

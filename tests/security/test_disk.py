@@ -1,4 +1,7 @@
-"""What departments deliver and get back never touches a disk outside of the database."""
+"""What departments deliver and get back never touches a disk outside of the database.
+
+The process that reads Excel files can write no file at all: `RLIMIT_FSIZE` in app/records/excel.py.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ _watched: list[list[str]] = []
 def _note(event: str, arguments: tuple[object, ...]) -> None:
     if event == "open" and _watched:
         path, _mode, flags = arguments
-        if isinstance(flags, int) and flags & WRITING and str(path) != os.devnull:
+        is_file = not isinstance(path, int) and str(path) != os.devnull  # no pipe to a process
+        if is_file and isinstance(flags, int) and flags & WRITING:
             _watched[-1].append(str(path))
 
 
