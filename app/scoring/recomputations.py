@@ -22,7 +22,7 @@ from app.scoring.scheme import Rule, Scheme
 from app.scoring.subjects import statement
 
 # A slice holds the lock that deliveries wait for at their end: well below their three seconds.
-MEMBERS_PER_SLICE = 25_000
+MEMBERS_PER_SLICE = 12_500
 AT_ONCE = 2  # as many cores are kept busy
 DUE_AT_ONCE = 1_000
 LISTED_MAX = 20
