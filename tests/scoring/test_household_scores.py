@@ -14,9 +14,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
+from app.factory import refresh_household
 from app.households.operations import ADULTS_MAX
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
+from app.kernel.jobs import Message
 from app.records.catalogue import load_catalogue, read_catalogue_file
 from app.records.editing import publish_first_catalogue
 from app.records.operations import DeliveryRequest, register_source
@@ -180,8 +182,35 @@ def test_a_message_follows_every_change_of_a_household(
     live_together(head, other)
     other.do("POST", "/me/household/leave", status=204)
     head.do("POST", "/me/household/leave", status=204)
-    told = admin.execute("SELECT topic, citizen_id FROM outbox").fetchall()
-    assert told == [("household_changed", head.citizen_id)] * 4
+    told = admin.execute(
+        "SELECT topic, citizen_id, payload -> 'is_over' FROM outbox ORDER BY message_id"
+    ).fetchall()
+    what = ("household_changed", head.citizen_id)
+    assert told == [(*what, False), (*what, False), (*what, False), (*what, True)]
+
+
+def test_the_worker_follows_with_the_rights_of_its_role(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    with committing_app.app_context():
+        publish(LONGYOU, AT_ONCE)
+        head = villager(committing_app)
+        live_together(head)
+    for total in (200, 0):
+        with job_app.app_context():
+            for message in told_since(admin):
+                refresh_household(message)
+        query = "SELECT total FROM scores WHERE citizen_id = %s"
+        assert admin.execute(query, (head.citizen_id,)).fetchone() == (total,)
+        head.do("POST", "/me/household/leave", status=204)
+
+
+def told_since(admin: psycopg.Connection[Any]) -> list[Message]:
+    """The messages that wait, as the relay takes them."""
+    rows = admin.execute(
+        "DELETE FROM outbox RETURNING citizen_id, message_id, topic, payload"
+    ).fetchall()
+    return [Message(*row) for row in rows]
 
 
 def test_many_adults_share_the_caps_of_one_household(app: Flask) -> None:
