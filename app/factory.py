@@ -30,7 +30,7 @@ from app.records import returning, uploads
 from app.records import routes as records_routes
 from app.records.queries import current_day, settled_day
 from app.records.working import work_off
-from app.redemptions import offline_routes, pruning, vouchers
+from app.redemptions import offline_lists, offline_routes, pruning, vouchers
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.scoring import (
@@ -152,6 +152,12 @@ def keep_service_orders() -> None:
     _until_done(due.expire_due_orders)
     _until_done(due.remind_due_orders)
     _until_done(due.debit_due_orders)
+
+
+@jobs.periodic("publish_deny_list", cron="*/5 * * * *")
+def publish_deny_list() -> None:
+    """Tell scanners what not to take."""
+    offline_lists.publish_deny_list(keys=key_provider())
 
 
 @jobs.periodic("prune_scans", cron="27 * * * *")

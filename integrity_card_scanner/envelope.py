@@ -29,6 +29,7 @@ class Kind(StrEnum):
     DENY_LIST = "deny list"
     GRANT = "grant"
     UPLOAD = "upload"
+    ENROLMENT = "enrolment"
 
 
 class BadEnvelopeError(ValueError):

@@ -8,7 +8,7 @@ from datetime import date, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import exists, func, select, text
 
 from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
 from app.kernel.database import reading
@@ -109,6 +109,19 @@ def offline_terms(*, benefit_id: UUID) -> OfflineTerms:
     by_day = benefit.claim_limit_count if benefit.claim_limit_period == "day" else None
     free = benefit.price_points == 0 and not benefit.stock_limited
     return OfflineTerms(benefit.offline_allowed and free, benefit.subsidy_fen, by_day, takers)
+
+
+def list_offline_codes(*, merchant_id: UUID) -> list[str]:
+    """The benefits in force that work off line and that this merchant takes."""
+    takes = exists().where(
+        BenefitMerchant.benefit_code == Benefit.code, BenefitMerchant.merchant_id == merchant_id
+    )
+    with reading() as session:
+        ids = session.scalars(_CURRENT).all()
+        query = select(Benefit.code).where(
+            Benefit.benefit_id.in_(ids), Benefit.offline_allowed, Benefit.at_all_merchants | takes
+        )
+        return list(session.scalars(query))
 
 
 def stock_left(*, code: str) -> int:

@@ -51,8 +51,42 @@ class MerchantStaff(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class Device(Base):
+    """A device that scans off line; switched off for good when it is lost."""
+
+    __tablename__ = "devices"
+    __table_args__ = (
+        UniqueConstraint("public_key"), Index("ix_devices__shop_id", "shop_id"),
+    )
+
+    device_id: Mapped[UUID] = mapped_column(primary_key=True)
+    shop_id: Mapped[UUID] = mapped_column(ForeignKey("shops.shop_id"))
+    name: Mapped[str]
+    suite: Mapped[int]
+    public_key: Mapped[bytes]
+    enrolled_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    switched_off_at: Mapped[datetime | None]
+
+
+class DeviceInvitation(Base):
+    """A code that enrols one device, once."""
+
+    __tablename__ = "device_invitations"
+    __table_args__ = (UniqueConstraint("device_id"),)
+
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    device_id: Mapped[UUID]
+    shop_id: Mapped[UUID] = mapped_column(ForeignKey("shops.shop_id"))
+    name: Mapped[str]
+    invited_by: Mapped[UUID]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 TABLE_KINDS = {
     "merchants": TableKind.REFERENCE,
     "shops": TableKind.REFERENCE,
     "merchant_staff": TableKind.REFERENCE,
+    "devices": TableKind.REFERENCE,
+    "device_invitations": TableKind.LOCAL,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.kernel.errors import Conflict, NotAllowed, NotFound
+from app.kernel.errors import Conflict, NotAllowed, NotFound, Unauthenticated
 
 
 class NotMerchantStaff(NotAllowed):
@@ -61,3 +61,27 @@ class StaffAssigned(Conflict):
     code: ClassVar[str] = "staff_assigned"
     title: ClassVar[str] = "The account works for another merchant"
     advice: ClassVar[str] = "此账号已属于其他商户，请另建账号。"
+
+
+class DeviceUnknown(NotFound):
+    """The caller has no such device."""
+
+    code: ClassVar[str] = "device_unknown"
+    title: ClassVar[str] = "There is no such device"
+    advice: ClassVar[str] = "没有找到该设备，请核对后重试。"
+
+
+class DeviceInvitationUnknown(NotFound):
+    """The code enrols nothing: wrong, over, or used by another device."""
+
+    code: ClassVar[str] = "device_invitation_unknown"
+    title: ClassVar[str] = "The code enrols no device"
+    advice: ClassVar[str] = "设备登记码无效或已过期，请店长重新生成。"
+
+
+class DeviceKeyUnproven(Unauthenticated):
+    """The device did not prove that it holds its key."""
+
+    code: ClassVar[str] = "device_key_unproven"
+    title: ClassVar[str] = "The device does not prove that it holds its key"
+    advice: ClassVar[str] = "设备密钥校验失败，请重新登记设备。"

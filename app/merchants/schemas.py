@@ -68,3 +68,43 @@ class OwnShops(ApiSchema):
     """Where the caller works."""
 
     shops = fields.List(fields.Nested(OwnShop), required=True)
+
+
+class NewDevice(ApiSchema):
+    """A device that is to join a shop."""
+
+    shop_id = fields.UUID(required=True)
+    name = fields.String(required=True, validate=NAME)
+
+
+class DeviceInvitation(ApiSchema):
+    """What the device must be shown, once."""
+
+    code = fields.String(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+
+
+class Enrolment(ApiSchema):
+    """A device's public key, and the code signed with it (`ENROLMENT` envelope); hexadecimal."""
+
+    code = fields.String(required=True, validate=validate.Length(16, 64))
+    suite = fields.Integer(required=True, strict=True, validate=validate.Range(1, 255))
+    public_key = fields.String(required=True, validate=validate.Regexp(r"([0-9a-f]{2}){32,65}\Z"))
+    proof = fields.String(required=True, validate=validate.Regexp(r"([0-9a-f]{2}){32,400}\Z"))
+
+
+class Device(ApiSchema):
+    """A device and where it stands."""
+
+    device_id = fields.UUID(required=True)
+    merchant_id = fields.UUID(required=True)
+    shop_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    enrolled_at = fields.AwareDateTime(required=True)
+    switched_off_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class Devices(ApiSchema):
+    """The devices of a merchant."""
+
+    devices = fields.List(fields.Nested(Device), required=True)

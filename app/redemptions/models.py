@@ -196,6 +196,74 @@ class OfflineIssue(Base):
     issued_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
+class OfflineKeyList(Base):
+    """A list of keys that the offline root signed; the newest version is in force."""
+
+    __tablename__ = "offline_key_lists"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    root_suite: Mapped[int]
+    root_public: Mapped[bytes]
+    envelope: Mapped[bytes]
+    published_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class OfflineRetiredKey(Base):
+    """A key whose codes no scanner takes any more, from its next sync on."""
+
+    __tablename__ = "offline_retired_keys"
+
+    kid: Mapped[bytes] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    retired_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class OfflineDenyList(Base):
+    """What scanners must not take, as of a moment; a few of the newest are kept."""
+
+    __tablename__ = "offline_deny_lists"
+
+    issued_at: Mapped[datetime] = mapped_column(primary_key=True)
+    envelope: Mapped[bytes]
+    live_count: Mapped[int]
+    denied_count: Mapped[int]
+
+
+class OfflineScan(Base):
+    """A scan that a device uploaded, in its own words; never changed."""
+
+    __tablename__ = "offline_scans"
+    __table_args__ = (
+        Index("ix_offline_scans__device_id_sequence", "device_id", "sequence"),
+        Index("ix_offline_scans__citizen_id_voucher_id", "citizen_id", "voucher_id"),
+    )
+
+    device_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scan_id: Mapped[bytes] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
+    previous_id: Mapped[bytes]
+    scanned_at: Mapped[datetime]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    merchant_id: Mapped[UUID]
+    shop_id: Mapped[UUID]
+    code_digest: Mapped[bytes | None]
+    citizen_id: Mapped[UUID | None]
+    voucher_id: Mapped[UUID | None]
+    benefit_code: Mapped[str | None]
+    fault: Mapped[str | None]
+    record: Mapped[bytes]
+
+
+class OfflineHead(Base):
+    """How far a device said it had counted."""
+
+    __tablename__ = "offline_heads"
+
+    device_id: Mapped[UUID] = mapped_column(primary_key=True)
+    last_sequence: Mapped[int]
+    heard_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 TABLE_KINDS = {
     "voucher_wallets": TableKind.CITIZEN,
     "vouchers": TableKind.CITIZEN,
@@ -208,4 +276,9 @@ TABLE_KINDS = {
     "voucher_manual_codes": TableKind.LOOKUP,
     "unreadable_scans": TableKind.LOCAL,
     "offline_issues": TableKind.LOOKUP,
+    "offline_key_lists": TableKind.REFERENCE,
+    "offline_retired_keys": TableKind.REFERENCE,
+    "offline_deny_lists": TableKind.LOCAL,
+    "offline_scans": TableKind.LOOKUP,
+    "offline_heads": TableKind.LOCAL,
 }

@@ -23,8 +23,8 @@ from app.kernel.ids import random_id
 from app.kernel.keys import KeyProvider, KeyPurpose
 from app.redemptions import refusals
 from app.redemptions.models import OfflineIssue, Voucher
+from app.redemptions.offline_lists import voucher_key
 from app.redemptions.vouchers import require_usable_voucher
-from integrity_card_scanner.envelope import SigningKey
 from integrity_card_scanner.vouchers import (
     LIFE_MAX,
     SCOPE_MAX,
@@ -55,24 +55,18 @@ def show_offline_code(
 ) -> OfflineCode:
     """The offline code of a claimed voucher: the same for hours, good for 24 at most.
 
-    Refuses `offline_not_allowed` and what `require_usable_voucher` refuses.
+    Refuses `offline_not_allowed`, `offline_unavailable` and what `require_usable_voucher` refuses.
     """
-    key = signing_key(keys)
+    key = voucher_key(keys)
     with transaction() as session:
         session.execute(_LOCK_WALLET, {"citizen": citizen_id})
         require_usable_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
-        issue = _live_issue(session, keys, citizen_id, voucher_id)
+        issue = _live_issue(session, keys, key.public.kid, citizen_id, voucher_id)
         try:
             code = make_code(key, issue.payload)
         except CodeTooLargeError as error:
             raise refusals.OfflineNotAllowed from error
     return OfflineCode(code, issue.expires_at)
-
-
-def signing_key(keys: KeyProvider) -> SigningKey:
-    """The key that signs offline codes now."""
-    key = keys.active(KeyPurpose.OFFLINE_VOUCHER)
-    return SigningKey(int(key.suite), key.secret)
 
 
 def file_issue(session: Session, issue: OfflineIssue, *, kid: bytes) -> OfflineIssue:
@@ -88,10 +82,9 @@ def file_issue(session: Session, issue: OfflineIssue, *, kid: bytes) -> OfflineI
 
 
 def _live_issue(
-    session: Session, keys: KeyProvider, citizen_id: UUID, voucher_id: UUID
+    session: Session, keys: KeyProvider, kid: bytes, citizen_id: UUID, voucher_id: UUID
 ) -> OfflineIssue:
     """The newest code of a voucher, or a new one where that is not good for long enough."""
-    kid = signing_key(keys).public.kid
     voucher = session.get_one(Voucher, (citizen_id, voucher_id))
     last = session.scalars(
         select(OfflineIssue)

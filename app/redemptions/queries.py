@@ -53,7 +53,7 @@ _CLAIMS_IN_PERIOD: Final = text("""
     LEFT JOIN annulments a ON a.citizen_id = v.citizen_id AND a.voucher_id = v.voucher_id
     WHERE v.citizen_id = :citizen AND v.benefit_code = :code
       AND (e.kind IS NULL AND v.expires_at > clock_timestamp()
-           OR e.kind = 'redeemed' AND a.voucher_id IS NULL)
+           OR e.kind IN ('redeemed', 'used_offline') AND a.voucher_id IS NULL)
       AND (:period = 'ever' OR v.claimed_at >= date_trunc(
            CASE :period WHEN 'ever' THEN 'day' ELSE :period END,
            now() AT TIME ZONE 'Asia/Shanghai') AT TIME ZONE 'Asia/Shanghai')
@@ -62,7 +62,10 @@ _CLAIMS_IN_PERIOD: Final = text("""
 
 @dataclass(frozen=True)
 class HeldVoucher:
-    """A voucher of a citizen; `status` is claimed, redeemed, annulled, expired or given_back."""
+    """A voucher of a citizen.
+
+    `status` is claimed, redeemed, used_offline, annulled, expired or given_back.
+    """
 
     voucher_id: UUID
     benefit_code: str

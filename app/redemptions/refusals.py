@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.kernel.errors import Conflict, NotAllowed, NotFound, TooMany
+from app.kernel.errors import Conflict, NotAllowed, NotFound, TooMany, Unreadable
 
 
 class AlreadyRedeemed(Conflict):
@@ -173,3 +173,35 @@ class OfflineNotAllowed(Conflict):
     code: ClassVar[str] = "offline_not_allowed"
     title: ClassVar[str] = "The benefit does not work off line"
     advice: ClassVar[str] = "该权益不支持离线核销，请在联网时出示券码。"
+
+
+class VoucherUsedOffline(Conflict):
+    """A scanner took the voucher off line and has told since."""
+
+    code: ClassVar[str] = "voucher_used_offline"
+    title: ClassVar[str] = "The voucher was used off line"
+    advice: ClassVar[str] = "此券已离线核销，请持卡人重新领取。"
+
+
+class OfflineUnavailable(Conflict):
+    """No key that scanners know can sign offline codes now."""
+
+    code: ClassVar[str] = "offline_unavailable"
+    title: ClassVar[str] = "Offline codes cannot be signed now"
+    advice: ClassVar[str] = "暂时无法生成离线码，请在联网时出示券码。"
+
+
+class OfflineListUnknown(NotFound):
+    """The list was not published yet."""
+
+    code: ClassVar[str] = "offline_list_unknown"
+    title: ClassVar[str] = "The list is not published yet"
+    advice: ClassVar[str] = "离线名单尚未发布，请稍后再试或联系平台管理员。"
+
+
+class OfflineUploadUnreadable(Unreadable):
+    """The upload is not what this device signed, or has another shape; `reason` says which."""
+
+    code: ClassVar[str] = "offline_upload_unreadable"
+    title: ClassVar[str] = "The upload cannot be read"
+    advice: ClassVar[str] = "离线记录无法读取，请检查设备登记后重新上传。"

@@ -44,7 +44,9 @@ class Voucher(ApiSchema):
     expires_at = fields.AwareDateTime(required=True)
     status = fields.String(
         required=True,
-        metadata={"description": "claimed, redeemed, annulled, expired or given_back"},
+        metadata={
+            "description": "claimed, redeemed, used_offline, annulled, expired or given_back"
+        },
     )
     ended_at = fields.AwareDateTime(required=True, allow_none=True)
 

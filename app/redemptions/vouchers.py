@@ -95,7 +95,10 @@ def give_back_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
     held = queries.find_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
     assert held is not None
     if held.status != "given_back":
-        code = {"redeemed": "already_redeemed", "annulled": "voucher_annulled"}
+        code = {
+            "redeemed": "already_redeemed", "annulled": "voucher_annulled",
+            "used_offline": "voucher_used_offline",
+        }  # fmt: skip
         raise refusal(code.get(held.status, "voucher_expired"))
     return held
 
@@ -138,7 +141,7 @@ def require_usable_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher
     """A claimed voucher whose time is not over.
 
     Refuses `voucher_unknown`, `already_redeemed`, `voucher_annulled`, `voucher_given_back`,
-    `voucher_expired`.
+    `voucher_used_offline`, `voucher_expired`.
     """
     with reading() as session:
         held = queries.find_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
@@ -148,6 +151,7 @@ def require_usable_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher
     by_status = {
         "redeemed": "already_redeemed", "annulled": "voucher_annulled",
         "given_back": "voucher_given_back", "expired": "voucher_expired",
+        "used_offline": "voucher_used_offline",
     }
     if held.status in by_status:
         raise refusal(by_status[held.status])

@@ -269,6 +269,11 @@ def publish_library(app: Flask, **facts: Any) -> str:
     return publish_benefit(app, values=LIBRARY_VALUES, **facts)
 
 
+def staff_tokens(opened: OpenedSession) -> Mapping[str, str]:
+    """What the session sends with each request."""
+    return _headers(opened)
+
+
 def _headers(opened: OpenedSession) -> Mapping[str, str]:
     tokens = issue_tokens(
         role=Role(opened.role), subject_id=opened.subject_id, session_id=opened.session_id,

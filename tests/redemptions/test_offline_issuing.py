@@ -9,6 +9,7 @@ from uuid import UUID
 
 import numpy as np
 import psycopg
+import pytest
 import zxingcpp
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,7 +18,7 @@ from sqlalchemy import text
 
 from app.kernel.database import transaction
 from app.redemptions import qr
-from app.redemptions.offline_issuing import signing_key
+from app.redemptions.offline_lists import voucher_key
 from integrity_card_scanner.envelope import PublicKey
 from integrity_card_scanner.vouchers import ReadCode, merchant_tag, read_code
 from tests.redemptions.builders import (
@@ -29,6 +30,13 @@ from tests.redemptions.builders import (
     publish_benefit,
     publish_library,
 )
+from tests.redemptions.offline_town import publish_keys
+
+
+@pytest.fixture(autouse=True)
+def keys_published(request: pytest.FixtureRequest) -> None:
+    name = "committing_app" if "committing_app" in request.fixturenames else "app"
+    publish_keys(request.getfixturevalue(name))
 
 
 def shown(client: FlaskClient, citizen: Citizen, voucher_id: UUID) -> tuple[int, dict[str, Any]]:
@@ -39,7 +47,8 @@ def shown(client: FlaskClient, citizen: Citizen, voucher_id: UUID) -> tuple[int,
 
 
 def opened(app: Flask, code: str) -> ReadCode:
-    public = signing_key(keys_of(app)).public
+    with app.app_context():
+        public = voucher_key(keys_of(app)).public
 
     def find(kid: bytes) -> PublicKey | None:
         return public if kid == public.kid else None
