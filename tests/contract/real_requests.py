@@ -28,6 +28,7 @@ from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
+from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
 from tests.house.routes import PUBLIC, Route
@@ -160,11 +161,6 @@ def _of_person(**more: Any) -> Maker:
 
 def _of_voucher(world: World, _: SandboxControl) -> Real:
     voucher_id = claim(world.client, world.ours.citizen, world.benefit_code)
-    return Real(path={"voucher_id": str(voucher_id)})
-
-
-def _of_offline_voucher(world: World, _: SandboxControl) -> Real:
-    voucher_id = claim(world.client, world.ours.citizen, world.library_code)
     return Real(path={"voucher_id": str(voucher_id)})
 
 
@@ -432,7 +428,7 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 
 
 MAKERS: dict[tuple[str, str], Maker] = {
-    **{route: _of_order(make) for route, make in ORDERS.items()},
+    **{route: _of_order(make) for route, make in (ORDERS | OFFLINE).items()},
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(lambda _: {"village_code": str(new_id()), "name": "上河村"}),
     ("PUT", "/me/village"): _village,
@@ -481,7 +477,6 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/me/vouchers/<uuid:voucher_id>/code.svg"): _of_voucher,
     ("POST", "/me/vouchers/<uuid:voucher_id>/manual-code"): _of_voucher,
     ("POST", "/me/vouchers/<uuid:voucher_id>/give-back"): _of_voucher,
-    ("POST", "/me/vouchers/<uuid:voucher_id>/offline-code"): _of_offline_voucher,
     ("GET", "/redemptions"): lambda world, _: Real(query={"shop_id": str(world.ours.shop_id)}),
     ("POST", "/redemptions"): _of_body(_redeem),
     ("POST", "/redemptions/preview"): _of_body(_preview),

@@ -31,6 +31,7 @@ from app.web import limits
 from app.web.auth import Role, TokenPair, issue_tokens
 from demo.load import prepare_programme
 from demo.servers import Database
+from integrity_card_scanner.envelope import SigningKey
 from tests.conftest import truncate_all
 from tests.members.people import made_up_member
 from tests.records.programme import HOURS, csv_file
@@ -45,6 +46,7 @@ from tests.redemptions.builders import (
     publish_library,
     set_tier,
 )
+from tests.redemptions.offline_town import enrol, publish_keys
 
 POINTS = 100_000
 
@@ -80,6 +82,8 @@ class Party:
     delivery_id: UUID
     merchant_id: UUID
     shop_id: UUID
+    device_id: UUID
+    device_key: SigningKey
 
     @property
     def citizen(self) -> SignedIn:
@@ -134,6 +138,7 @@ def build_world(app: Flask) -> World:
     prepare_programme()
     benefit_code = publish_benefit(app, price_points=10)
     library_code = publish_library(app, offline_allowed=True)
+    publish_keys(app)
     ours, theirs = (_make_party(app, client, benefit_code) for _ in range(2))
     return World(app, client, ours, theirs, benefit_code, library_code)
 
@@ -198,6 +203,7 @@ def _make_party(app: Flask, client: FlaskClient, benefit_code: str) -> Party:
     taken = {"benefit_code": benefit_code, "merchant_id": str(merchant_id)}
     sent(client, "/benefit-merchants", taken, operator)
     redeemed = _redeem(client, callers, benefit_code, shop.shop_id)
+    device_id, device_key = enrol(app, shop.shop_id, callers[Role.MERCHANT_OWNER].headers)
     return Party(
         person=person,
         callers=callers,
@@ -207,6 +213,8 @@ def _make_party(app: Flask, client: FlaskClient, benefit_code: str) -> Party:
         delivery_id=_deliver(app, callers[Role.SOURCE].subject_id),
         merchant_id=merchant_id,
         shop_id=shop.shop_id,
+        device_id=device_id,
+        device_key=device_key,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -51,15 +51,24 @@ def owner_headers(app: Flask, clerk: Clerk) -> dict[str, str]:
         return dict(staff_tokens(opened))
 
 
-def enrolled(app: Flask, clerk: Clerk, key: SigningKey | None = None) -> tuple[UUID, SigningKey]:
+def enrolled(app: Flask, clerk: Clerk) -> tuple[UUID, SigningKey]:
     """A device in the clerk's shop, and its key."""
-    key = key or SigningKey(ED25519, secrets.token_bytes(32))
-    body = {"shop_id": str(clerk.shop_id), "name": "闸机"}
-    headers = owner_headers(app, clerk)
-    made = app.test_client().post(f"{API}/merchant/device-invitations", json=body, headers=headers)
+    return enrol(app, clerk.shop_id, owner_headers(app, clerk))
+
+
+def invited(app: Flask, shop_id: UUID, owner: Mapping[str, str]) -> str:
+    """A code with which one device joins the owner's shop."""
+    body = {"shop_id": str(shop_id), "name": "闸机"}
+    made = app.test_client().post(f"{API}/merchant/device-invitations", json=body, headers=owner)
     assert made.status_code == 201, made.get_json()
+    return str(made.get_json()["code"])
+
+
+def enrol(app: Flask, shop_id: UUID, owner: Mapping[str, str]) -> tuple[UUID, SigningKey]:
+    """A device in the owner's shop, and its key."""
+    key = SigningKey(ED25519, secrets.token_bytes(32))
     with http_to(app) as http:
-        return Platform(http).enrol(code=made.get_json()["code"], key=key), key
+        return Platform(http).enrol(code=invited(app, shop_id, owner), key=key), key
 
 
 def make_scanner(

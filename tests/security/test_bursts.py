@@ -36,7 +36,9 @@ MUST_BE_LIMITED = {
     REFRESH, "/api/v1/members/find", "/api/v1/members/reveal", "/api/v1/members/unbind-wechat",
     "/api/v1/staff", "/api/v1/me/pass-code", "/api/v1/me/vouchers", "/api/v1/redemptions",
     "/api/v1/redemptions/preview", "/api/v1/redemptions/annulments",
-    "/api/v1/me/vouchers/<uuid:voucher_id>/offline-code",
+    "/api/v1/me/vouchers/<uuid:voucher_id>/offline-code", "/api/v1/devices",
+    "/api/v1/merchant/device-invitations", "/api/v1/devices/<uuid:device_id>/switch-off",
+    "/api/v1/offline/uploads",
     "/api/v1/source/credentials", "/api/v1/impact-assessments", "/api/v1/schemes",
     f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
     "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",
@@ -50,7 +52,8 @@ MUST_BE_LIMITED = {
 }
 READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME,
-    "/api/v1/publications", f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
+    "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
+    f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
 }
 ROUTES = [
     route for route in matrix()

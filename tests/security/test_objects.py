@@ -5,6 +5,7 @@ says that it is for operators, who may reach any object of its kind.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from flask import Flask
 from app.kernel.ids import new_id
 from app.web.auth import Role
 from app.web.openapi import openapi_document
+from integrity_card_scanner.records import sign_upload
 from tests.contract.world import Party, SignedIn, World, claim, hours_file, sent
 from tests.house.routes import Route, as_openapi
 from tests.house.snapshots import matrix
@@ -55,6 +57,7 @@ def refused(
                 if party and "{voucher}" in path else new_id(),
                 "delivery": party.delivery_id if party else new_id(),
                 "shop": party.shop_id if party else new_id(),
+                "device": party.device_id if party else new_id(),
             }  # fmt: skip
             told.append(asked(world, world.ours.callers[role], method, path.format(**ids)))
         assert told[0] == told[1]
@@ -79,6 +82,22 @@ def scan(
     if path == "/redemptions/annulments":
         body.setdefault("annulment_id", str(new_id()))
     return asked(world, party.clerk, "POST", path, body)
+
+
+def devices_join_our_own_shops(world: World) -> None:
+    owner = world.ours.callers[Role.MERCHANT_OWNER]
+    for shop_id in (world.theirs.shop_id, new_id()):
+        body = {"shop_id": str(shop_id), "name": "闸机"}
+        told, _ = asked(world, owner, "POST", "/merchant/device-invitations", body)
+        assert told == (404, "shop_unknown")
+
+
+def uploads_are_signed_by_their_device(world: World) -> None:
+    ours, theirs = world.ours, world.theirs
+    signed = sign_upload(ours.device_key, device_id=theirs.device_id, last_sequence=9, records=[])
+    body = {"device_id": str(theirs.device_id), "upload": b64encode(signed).decode()}
+    told, _ = asked(world, ours.clerk, "POST", "/offline/uploads", body)
+    assert told == (400, "offline_upload_unreadable")
 
 
 def pages_hold_our_own(world: World) -> None:
@@ -260,6 +279,11 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("GET", "/redemptions"): refused(
         "GET", "/redemptions?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
     ),
+    ("POST", "/merchant/device-invitations"): devices_join_our_own_shops,
+    ("POST", "/devices/<uuid:device_id>/switch-off"): refused(
+        "POST", "/devices/{device}/switch-off", (404, "device_unknown"), role=Role.MERCHANT_OWNER
+    ),
+    ("POST", "/offline/uploads"): uploads_are_signed_by_their_device,
     ("POST", "/redemptions"): scans_stay_in_our_shop,
     ("POST", "/redemptions/preview"): scans_stay_in_our_shop,
     ("POST", "/redemptions/annulments"): annulling_stays_with_our_merchant,
@@ -268,6 +292,7 @@ CHECKS: dict[tuple[str, str], Check] = {
 # The id or handle is the proof itself; tests/wechat shows that it is good once, for its person, and
 # tests/households that an invitation is, for whoever was handed it.
 PROOFS = {
+    ("POST", "/devices"),  # tests/merchants/test_devices.py: a code is good once
     ("POST", "/sign-in/wechat"), ("POST", "/join"), ("POST", "/me/household/invitation"),
     ("POST", "/me/household/join"),
 }
