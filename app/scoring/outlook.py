@@ -139,7 +139,8 @@ def list_changes(
         counts, endings = _endings(scheme, citizen_id, as_of, days)
         begins = _begins(after=as_of, last=last)
         made, before = [], list_scores(scheme=scheme, as_of=as_of, citizen_ids=[citizen_id])[0]
-        for score, rules in _results(citizen_id, as_of + timedelta(days=1), last, begins):
+        tomorrow = as_of + timedelta(days=1)
+        for score, rules in _results(scheme.subject, citizen_id, tomorrow, last, begins):
             on = score.as_of_on
             changed = (score.total, score.tier) != (before.total, before.tier)
             if changed or on in counts or on in begins:
@@ -185,13 +186,19 @@ def _begins(*, after: date, last: date) -> list[date]:
 
 
 def _results(
-    citizen_id: UUID, first: date, last: date, begins: Sequence[date]
+    subject: Subject, citizen_id: UUID, first: date, last: date, begins: Sequence[date]
 ) -> Iterator[tuple[Score, Scheme]]:
-    """The result of every day by the rules of that day."""
+    """The result of every day by the rules of that day.
+
+    Up to rules over other subjects, for the head's own score is not the household's, and up to
+    rules whose scores are shown later.
+    """
     starts = sorted({first, *begins})
     for start, following in pairwise([*starts, last + timedelta(days=1)]):
         scheme = scheme_in_force(on=start)
         assert scheme is not None  # one applies today, and it does so until a later one begins
+        if scheme.subject is not subject or scheme.shown:
+            return
         parameters = {
             "scheme": scheme.code, "version": scheme.version, "citizen": citizen_id,
             "first": start, "last": following - timedelta(days=1),

@@ -27,7 +27,7 @@ from app.records.reading import Encoding
 from app.scoring import operations
 from app.scoring.queries import current_tier, list_scores, scheme_in_force, verify
 from app.scoring.rules import Period
-from app.scoring.scheme import read_scheme_file
+from app.scoring.scheme import parse_scheme, read_scheme_file
 from app.scoring.showing import last_closed_day, next_period, period_start
 from tests.households.town import Villager, live_together, villager
 from tests.members.api import keys_of
@@ -211,6 +211,28 @@ def told_since(admin: psycopg.Connection[Any]) -> list[Message]:
         "DELETE FROM outbox RETURNING citizen_id, message_id, topic, payload"
     ).fetchall()
     return [Message(*row) for row in rows]
+
+
+def test_the_outlook_ends_where_scores_become_other_peoples_or_are_shown_later(
+    app: Flask,
+) -> None:
+    publish(LONGYOU, AT_ONCE)
+    head, other = villager(app), villager(app)
+    live_together(head, other)
+    did(head, ("safety", current_day() + timedelta(days=8), "安全用火"))
+    assert len(other.get("/me/score/outlook")["changes"]) == 1  # on the eighth day
+    later = read_scheme_file(LONGYOU).replace('version = "2026.1"', 'version = "2026.2"')
+    begins = f"effective_on = {current_day() + timedelta(days=5)}"
+    later = later.replace('subject = "household"\nshown = "quarter"\n', "")
+    follow(later.replace("effective_on = 2026-01-01", begins))
+    assert other.get("/me/score/outlook")["changes"] == []
+
+
+def follow(document: str) -> None:
+    with transaction() as session:
+        scheme = parse_scheme(document, catalogue=load_catalogue("longyou"))
+        operations.insert_scheme(session, scheme)
+        operations.put_in_force(session, scheme)
 
 
 def test_many_adults_share_the_caps_of_one_household(app: Flask) -> None:
