@@ -35,6 +35,8 @@ class Settings:
     wechat_app_id: str
     wechat_app_secret: str = field(repr=False)
     wechat_redeemed_template_id: str
+    wechat_order_due_template_id: str | None  # without it nobody is reminded of what is due
+    wechat_pay_file: Path | None = field(repr=False)  # the account at WeChat Pay, JSON
     real_name_url: str
     real_name_key_id: str
     real_name_secret: str = field(repr=False)  # at least 32 bytes
@@ -68,6 +70,8 @@ class Settings:
             wechat_app_id=reader.text("WECHAT_APP_ID"),
             wechat_app_secret=reader.text("WECHAT_APP_SECRET"),
             wechat_redeemed_template_id=reader.text("WECHAT_REDEEMED_TEMPLATE_ID"),
+            wechat_order_due_template_id=environ.get("WECHAT_ORDER_DUE_TEMPLATE_ID"),
+            wechat_pay_file=reader.optional_path("WECHAT_PAY_FILE"),
             real_name_url=reader.url("REAL_NAME_URL", ("http", "https")),
             real_name_key_id=reader.text("REAL_NAME_KEY_ID", "card"),
             real_name_secret=reader.text("REAL_NAME_SECRET", least_bytes=32),
@@ -126,6 +130,9 @@ class _Reader:
         if self._environ.get(name) and not path.is_file():
             self.problems.append(f"{name} names no file")
         return path
+
+    def optional_path(self, name: str) -> Path | None:
+        return self.path(name) if self._environ.get(name) else None
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         text = self._environ.get(name, str(default))

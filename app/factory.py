@@ -48,6 +48,7 @@ from app.scoring import version_routes as scheme_version_routes
 from app.scoring.operations import delivery_worker
 from app.service_orders import due
 from app.service_orders import routes as service_orders_routes
+from app.service_orders.acts import CHANGED_TOPIC
 from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
 from app.web.auth import Caller, configure_auth
@@ -57,9 +58,9 @@ from app.web.openapi import SynchronousFlask, configure_openapi
 from app.web.problems import register_problems
 from app.web.requests import configure_requests
 from app.web.signatures import SigningKeys, configure_signatures
-from app.wechat import messages
+from app.wechat import messages, pay_score
 from app.wechat import routes as wechat_routes
-from app.wechat.gateway import build_gateway
+from app.wechat.gateway import build_gateway, build_pay_score
 
 MIGRATION_HEAD = Path(__file__).parent.parent / "migrations" / ".current-head"
 REDIS_CHECK_SECONDS = 0.2
@@ -85,7 +86,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_signatures(app, SigningKeys(find_key, members.admit_request))
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
+    app.extensions["card_pay_score"] = build_pay_score(settings)
     jobs.handler(messages.REDEEMED_TOPIC)(messages.send_redeemed)
+    jobs.handler(due.DUE_TOPIC)(messages.send_due)
+    for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
+        jobs.handler(topic)(pay_score.settle_order)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
     jobs.handler(households.CHANGED_TOPIC)(refresh_household)
     _register_routes(app)
@@ -114,6 +119,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(offline_routes.blueprint)
     api.register_blueprint(service_orders_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
+    api.register_blueprint(wechat_routes.callbacks)
 
 
 def _session_is_live(caller: Caller) -> bool:
@@ -158,6 +164,12 @@ def keep_service_orders() -> None:
 def publish_deny_list() -> None:
     """Tell scanners what not to take."""
     offline_lists.publish_deny_list(keys=key_provider())
+
+
+@jobs.periodic("prune_notices", cron="39 * * * *")
+def prune_notices() -> None:
+    """Forget notices of WeChat Pay that nobody sends any more."""
+    pay_score.prune_notices()
 
 
 @jobs.periodic("prune_scans", cron="27 * * * *")

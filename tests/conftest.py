@@ -35,6 +35,7 @@ from app.kernel.keys import new_key_document
 from app.web import limits
 from demo.servers import Database, Postgres, free_port, start_redis
 from wechat_integration.sandbox.control import SandboxControl
+from wechat_integration.sandbox.pay_keys import made_up_pay_keys
 from wechat_integration.sandbox.server import SandboxServer
 from wechat_integration.sandbox.settings import SandboxSettings
 
@@ -159,7 +160,8 @@ def migrate(made: Database, keys_file: Path, revision: str = "head") -> None:
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[SandboxServer]:
     """The stand-in for WeChat and the real-name service, one per worker."""
-    with SandboxServer(settings=SandboxSettings()) as server:
+    quick = SandboxSettings(pay_waits_seconds=(0.05,) * 9, pay_notice_more_times=2)
+    with SandboxServer(settings=quick) as server:
         yield server
 
 
@@ -186,6 +188,25 @@ def sandbox_environment(server: SandboxServer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def pay_account(
+    sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The file about the account at the sandbox's WeChat Pay; notices go to a free port."""
+    keys = made_up_pay_keys()
+    facts = {
+        "app_id": SandboxSettings().app_id, "merchant_id": keys.merchant_id,
+        "service_id": keys.service_id, "certificate_serial": keys.certificate_serial,
+        "private_key": keys.merchant_private_pem, "api_v3_key": keys.api_v3_key,
+        "wechat_key_id": keys.wechat_key_id, "wechat_public_key": keys.wechat_public_pem,
+        "notify_url": f"http://127.0.0.1:{free_port()}/callbacks/pay-score",
+        "base_url": sandbox_server.base_url,
+    }  # fmt: skip
+    file = tmp_path_factory.mktemp("pay") / "account.json"
+    file.write_text(json.dumps(facts), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
 def redis_url(servers: dict[str, Any], worker_id: str) -> str:
     """This worker's database on the Redis of the run."""
     number = int(worker_id.removeprefix("gw")) % 16 if worker_id.startswith("gw") else 0
@@ -198,12 +219,14 @@ def settings(
     test_database: Database,
     sandbox_server: SandboxServer,
     redis_url: str,
+    pay_account: Path,
 ) -> Settings:
     """Settings of the web role on this worker's database."""
     keys_file = Path(servers["keys_file"])
     return Settings.from_environ(
         environment(
-            test_database, keys_file, REDIS_URL=redis_url, **sandbox_environment(sandbox_server)
+            test_database, keys_file, REDIS_URL=redis_url, WECHAT_PAY_FILE=str(pay_account),
+            WECHAT_ORDER_DUE_TEMPLATE_ID="template-due", **sandbox_environment(sandbox_server),
         )
     )
 

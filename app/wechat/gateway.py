@@ -6,6 +6,7 @@ every call is over within three seconds.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from app.kernel.database import durable
 from app.kernel.errors import Conflict, Invalid, NotAllowed, TooMany, Unavailable
 from wechat_integration import errors as outside
 from wechat_integration.client import MiniProgramClient
+from wechat_integration.pay_score import PayScoreAccount, PayScoreClient
 from wechat_integration.realname import (
     CHECK_PATH,
     HttpRealNameProvider,
@@ -203,6 +205,14 @@ class RedisTokenStore:
     def set(self, key: str, value: str, /, *, ttl_seconds: int) -> None:
         """Keep the value for that many seconds."""
         self._redis.set(key, value, ex=ttl_seconds)
+
+
+def build_pay_score(settings: Settings) -> PayScoreClient | None:
+    """The account at WeChat Pay, when there is one; no request is made."""
+    if settings.wechat_pay_file is None:
+        return None
+    facts = json.loads(settings.wechat_pay_file.read_text(encoding="utf-8"))
+    return PayScoreClient(account=PayScoreAccount(**facts))
 
 
 def build_gateway(settings: Settings) -> WeChatGateway:

@@ -20,17 +20,27 @@ from app.kernel.clock import CITY_ZONE
 from app.kernel.database import transaction
 from app.kernel.jobs import Message
 from app.members.queries import find_openid
+from app.service_orders.queries import Order, find_order
 from app.web.keys import key_provider
 from app.wechat.gateway import MessageRefused, WeChatGateway
 from app.wechat.models import WeChatMessage
 
 REDEEMED_TOPIC = "voucher_redeemed"
 REDEEMED_PAGE = "pages/vouchers/index"
+ORDERS_PAGE = "pages/orders/index"
+FEN_PER_YUAN = 100
 THING_MAX_CHARS = 20  # what WeChat takes in a `thing` parameter
 
 
 def send_redeemed(message: Message) -> None:
     """Tell a citizen that a voucher was redeemed; any other error than a refusal means: again."""
+    _send(
+        message, template_id=running_settings().wechat_redeemed_template_id,
+        page=REDEEMED_PAGE, data=redeemed_data(message.payload),
+    )
+
+
+def _send(message: Message, *, template_id: str, page: str, data: dict[str, str]) -> None:
     gateway = cast("WeChatGateway", current_app.extensions["card_wechat"])
     if not _begin(message):
         return
@@ -39,16 +49,33 @@ def send_redeemed(message: Message) -> None:
         _settle(message.citizen_id, message.message_id, "unreachable")
         return
     try:
-        gateway.send_message(
-            openid=openid,
-            template_id=running_settings().wechat_redeemed_template_id,
-            page=REDEEMED_PAGE,
-            data=redeemed_data(message.payload),
-        )
+        gateway.send_message(openid=openid, template_id=template_id, page=page, data=data)
     except MessageRefused:
         _settle(message.citizen_id, message.message_id, "refused")
     else:
         _settle(message.citizen_id, message.message_id, "sent")
+
+
+def send_due(message: Message) -> None:
+    """Remind a citizen of what is due, if it still is; the words do not tell for what."""
+    template_id = running_settings().wechat_order_due_template_id
+    order = find_order(
+        citizen_id=message.citizen_id, order_id=UUID(str(message.payload["order_id"]))
+    )
+    if template_id is None or order is None or order.due_at is None:
+        return
+    _send(message, template_id=template_id, page=ORDERS_PAGE, data=due_data(order))
+
+
+def due_data(order: Order) -> dict[str, str]:
+    """The parameters of the template 订单待支付提醒: 订单, 待付金额, 付款期限."""
+    assert order.due_at is not None, "it owes"
+    yuan, fen = divmod(order.owed_fen, FEN_PER_YUAN)
+    return {
+        "thing1": "信易订单",
+        "amount2": f"{yuan}.{fen:02}元",
+        "time3": f"{order.due_at.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}",
+    }
 
 
 def redeemed_data(payload: dict[str, object]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import current_app
+from flask import Response, current_app, request
 
 from app.members.routes import tokens_of
 from app.members.schemas import Tokens
@@ -12,9 +12,11 @@ from app.web import limits
 from app.web.auth import public
 from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
-from app.wechat import operations, schemas
+from app.wechat import operations, pay_score, schemas
 
 blueprint = Blueprint("wechat", __name__, url_prefix=API_PREFIX)
+callbacks = Blueprint("callbacks", __name__)
+NOTICE_REFUSED = '{"code":"FAIL","message":"签名验证失败"}'
 
 
 def gateway() -> operations.Gateway:
@@ -32,6 +34,18 @@ def sign_in(body: dict[str, Any]) -> dict[str, Any]:
     """Sign in with a WeChat code; who is no member gets a ticket to join with."""
     found = operations.sign_in(keys=key_provider(), gateway=gateway(), **body)
     return {**vars(found), "tokens": found.opened and tokens_of(found.opened)}
+
+
+@callbacks.route("/callbacks/pay-score", methods=["POST"])
+@public
+@limits.per_address("6000/minute")
+@callbacks.response(204)
+@callbacks.alt_response(401, description="UNAUTHORIZED")
+def take_notice() -> Response:
+    """What WeChat Pay tells of service orders, in its own shape, signed and sealed by it."""
+    if pay_score.take_notice(headers=dict(request.headers), body=request.get_data()):
+        return Response(status=204)
+    return Response(NOTICE_REFUSED, status=401, content_type="application/json")
 
 
 @blueprint.route("/join", methods=["POST"])

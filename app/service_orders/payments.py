@@ -1,0 +1,26 @@
+"""What was paid outside the counter: by a collection that a line names."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from app.kernel.database import transaction
+from app.kernel.ids import new_id
+from app.service_orders.acts import Act, take_order
+from app.service_orders.counter import pay
+from app.service_orders.transitions import TRANSITIONS, Event, State
+from app.trail.operations import SYSTEM
+
+
+def record_payment(*, citizen_id: UUID, order_id: UUID, paid_fen: int | None) -> bool:
+    """Note that what is owed was paid; False when nothing is owed, or another amount.
+
+    Refuses `service_order_unknown`.
+    """
+    with transaction():
+        order = take_order(citizen_id=citizen_id, order_id=order_id)
+        payable = (State(order.state), Event.PAY) in TRANSITIONS
+        if not payable or paid_fen != order.owed_fen:
+            return False
+        pay(order, Act(new_id(), SYSTEM, "pay"))
+        return True

@@ -1,0 +1,183 @@
+"""Collecting for service orders through WeChat Pay Score.
+
+Whenever an order changes, a debit is due or WeChat sends a notice, the worker asks Pay Score how
+its order stands and brings the two in line: it creates, completes, lowers, cancels or notes the
+payment.  So nothing depends on what a notice says, in which order they come, or how often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import ClassVar, Final, cast
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import delete, func, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app.kernel import outbox
+from app.kernel.database import durable, transaction
+from app.kernel.errors import Unavailable
+from app.kernel.jobs import Message
+from app.members.queries import database_now, find_openid
+from app.service_orders.acts import CHANGED_TOPIC
+from app.service_orders.due import DEBIT_TOPIC
+from app.service_orders.payments import record_payment
+from app.service_orders.queries import Order, find_order
+from app.service_orders.transitions import HOLDING, OWING, State
+from app.web.keys import key_provider
+from app.wechat.models import PayScoreNoticeTaken, PayScoreNumber
+from wechat_integration.pay_score import (
+    NoticeRefused,
+    PayScoreClient,
+    PayScoreError,
+    PayScoreOrder,
+    PayScoreRefused,
+)
+
+log = logging.getLogger(__name__)
+
+PAY_SCORE_RETRY_SECONDS: Final = 60
+NOTICES_KEPT: Final = text("interval '7 days'")  # WeChat sends one again for about a day
+_PAID: Final = frozenset({State.PAID, State.REPAID})
+_CLOSED: Final = frozenset({State.RELEASED, State.CANCELLED, State.EXPIRED})
+_NOTHING: Final = "已归还或取消，无需付款"
+
+
+class PayScoreIsUnavailable(Unavailable):
+    """WeChat Pay does not answer, or no account at WeChat Pay is configured."""
+
+    code: ClassVar[str] = "pay_score_unavailable"
+    title: ClassVar[str] = "WeChat Pay Score does not answer"
+    advice: ClassVar[str] = "微信支付暂时无法使用，请稍后再试。"
+
+
+def take_notice(*, headers: Mapping[str, str], body: bytes) -> bool:
+    """Take a notice of WeChat; False: it is not WeChat's, not for us, or too old.
+
+    The same notice again is taken and changes nothing.
+    """
+    durable()
+    try:
+        notice = _client().read_notice(headers=headers, body=body, now=database_now())
+    except NoticeRefused as error:
+        log.warning("a Pay Score notice is refused", extra={"reason": error.reason})
+        return False
+    with transaction() as session:
+        is_new = session.scalar(
+            insert(PayScoreNoticeTaken)
+            .values(notice_id=notice.notice_id)
+            .on_conflict_do_nothing()
+            .returning(PayScoreNoticeTaken.notice_id)
+        )
+        number = session.get(PayScoreNumber, notice.out_order_no) if is_new else None
+        if number is not None:
+            outbox.put(
+                citizen_id=number.citizen_id, topic=CHANGED_TOPIC,
+                payload={"order_id": str(number.order_id)},
+            )
+    return True
+
+
+def settle_order(message: Message) -> None:
+    """Bring Pay Score's order and ours in line; an outage means: again."""
+    order = find_order(
+        citizen_id=message.citizen_id, order_id=UUID(str(message.payload["order_id"]))
+    )
+    if order is None:
+        return
+    client = _client()
+    number = _number_of(order)
+    with _our_errors():
+        remote = client.query(out_order_no=number)
+        if remote is None:
+            _create(client, number, order)
+        elif remote.state == "DONE":
+            _note_payment(order, remote)
+        elif remote.state == "DOING":
+            _bring_in_line(client, order, remote, must_debit=message.topic == DEBIT_TOPIC)
+
+
+def prune_notices() -> None:
+    """For the job: forget notices that nobody sends any more."""
+    with transaction() as session:
+        session.execute(
+            delete(PayScoreNoticeTaken).where(
+                PayScoreNoticeTaken.taken_at < func.now() - NOTICES_KEPT
+            )
+        )
+
+
+def _create(client: PayScoreClient, number: str, order: Order) -> None:
+    openid = find_openid(keys=key_provider(), citizen_id=order.citizen_id)
+    if State(order.state) in HOLDING and openid is not None:
+        client.create(
+            out_order_no=number, introduction=order.line_name, risk_fen=order.held_fen,
+            openid=openid,
+        )
+
+
+def _bring_in_line(
+    client: PayScoreClient, order: Order, remote: PayScoreOrder, *, must_debit: bool
+) -> None:
+    """What an order that runs at WeChat needs, by how ours stands."""
+    number, state = remote.out_order_no, State(order.state)
+    is_billed = remote.state_description == "MCH_COMPLETE"
+    if state in _CLOSED or (state in _PAID and not is_billed):
+        client.cancel(out_order_no=number, reason=_NOTHING)
+    elif state in _PAID:
+        client.sync_paid(out_order_no=number, paid_at=database_now())
+    elif state in OWING and not is_billed and must_debit:
+        client.complete(out_order_no=number, name=order.line_name, amount_fen=order.owed_fen)
+    elif state in OWING and remote.total_fen is not None and remote.total_fen > order.owed_fen:
+        client.modify(
+            out_order_no=number, name=order.line_name, amount_fen=order.owed_fen,
+            reason="按协商结果调低",
+        )  # fmt: skip
+
+
+def _note_payment(order: Order, remote: PayScoreOrder) -> None:
+    if State(order.state) in _PAID:
+        return
+    noted = record_payment(
+        citizen_id=order.citizen_id, order_id=order.order_id, paid_fen=remote.total_fen
+    )
+    if not noted:  # money that is not owed: somebody must give it back
+        log.error("Pay Score took an amount that is not owed", extra={"state": order.state})
+
+
+def _number_of(order: Order) -> str:
+    """The order's number at WeChat: always the same, of letters and digits, nobody's."""
+    ids = order.citizen_id.bytes + order.order_id.bytes
+    number = hashlib.sha256(b"pay_score:" + ids).hexdigest()[:32]
+    with transaction() as session:
+        session.execute(
+            insert(PayScoreNumber)
+            .values(
+                out_order_no=number, citizen_id=order.citizen_id, order_id=order.order_id
+            )
+            .on_conflict_do_nothing()
+        )
+    return number
+
+
+def _client() -> PayScoreClient:
+    client = cast("PayScoreClient | None", current_app.extensions["card_pay_score"])
+    if client is None:
+        raise PayScoreIsUnavailable(retry_after_seconds=PAY_SCORE_RETRY_SECONDS)
+    return client
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """What is refused for good is logged; everything else means: again."""
+    durable()
+    try:
+        yield
+    except PayScoreRefused as error:
+        log.warning("Pay Score refuses", extra={"status": error.status, "code": error.code})
+    except PayScoreError:
+        raise PayScoreIsUnavailable(retry_after_seconds=PAY_SCORE_RETRY_SECONDS) from None

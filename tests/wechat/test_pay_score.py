@@ -1,0 +1,334 @@
+"""Collecting by Pay Score: debits after the days to pay, notices that come often, outages."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.serving import make_server
+
+from app.config import Settings
+from app.factory import create_app
+from app.kernel import jobs
+from app.kernel.database import close_connections, transaction
+from app.kernel.jobs import Message
+from app.service_orders import due
+from app.service_orders.queries import find_order
+from app.wechat import pay_score
+from tests.ledger.checks import assert_ledger_balances
+from tests.members.api import claims_of, join, made_up_person
+from tests.redemptions.builders import Citizen, give_consent, make_clerk, make_merchant, set_tier
+from tests.service_orders.shop import Shop, done, make_line
+from wechat_integration.sandbox.control import FaultKind, SandboxControl
+from wechat_integration.sandbox.pay_keys import made_up_pay_keys
+from wechat_integration.sandbox.pay_notices import notice_body, signed_headers
+
+NOTICES = "/callbacks/pay-score"
+ORDERS = "/v3/payscore/serviceorder"
+
+
+@pytest.fixture(scope="module")
+def worker_app(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
+    """The application with the rights of the worker."""
+    made = request.getfixturevalue("test_database")
+    app = create_app(replace(settings, database_url=made.url("card_job")))
+    yield app
+    with app.app_context():
+        close_connections()
+
+
+@pytest.fixture
+def served(committing_app: Flask, settings: Settings) -> Iterator[None]:
+    """The application where WeChat sends its notices."""
+    assert settings.wechat_pay_file is not None
+    account = pay_score_account(settings)
+    port = urlsplit(str(account["notify_url"])).port
+    server = make_server("127.0.0.1", port or 0, committing_app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def pay_score_account(settings: Settings) -> dict[str, Any]:
+    assert settings.wechat_pay_file is not None
+    found: dict[str, Any] = json.loads(settings.wechat_pay_file.read_text(encoding="utf-8"))
+    return found
+
+
+@dataclass
+class Collecting:
+    """A shop whose line collects by Pay Score, and the worker."""
+
+    shop: Shop
+    worker: Flask
+    openid: str
+
+    def work(self) -> int:
+        """Deliver what waits, until nothing does; how many messages."""
+        delivered = 0
+        with self.worker.app_context():
+            while True:
+                with transaction() as session:
+                    rows = session.execute(text("SELECT * FROM outbox_take(100)")).all()
+                if not rows:
+                    return delivered
+                for row in rows:
+                    message = Message(row.citizen_id, row.message_id, row.topic, row.payload)
+                    jobs._handlers[row.topic](message)  # noqa: SLF001 -- as the worker does
+                    delivered += 1
+
+    def debit(self) -> None:
+        with self.worker.app_context():
+            due.debit_due_orders(limit=10)
+        self.work()
+
+    def remote(self, order_id: str) -> tuple[str, str]:
+        with self.worker.app_context():
+            number = self.number(order_id)
+            found = pay_score._client().query(out_order_no=number)  # noqa: SLF001
+        assert found is not None
+        return found.state, found.state_description
+
+    def number(self, order_id: str) -> str:
+        with self.worker.app_context():
+            order = find_order(
+                citizen_id=self.shop.holder.citizen_id, order_id=UUID(order_id)
+            )
+            assert order is not None
+            return pay_score._number_of(order)  # noqa: SLF001
+
+    def billed(self, amount_fen: int = 1_500) -> str:
+        """An order whose debit was asked for."""
+        order_id = self.shop.started()
+        self.work()
+        done(self.shop.counter(order_id, "complete", total_fen=amount_fen))
+        self.work()
+        assert self.remote(order_id) == ("DOING", "USER_CONFIRM")  # the days to pay first
+        self.debit()
+        assert self.remote(order_id) == ("DOING", "MCH_COMPLETE")
+        return order_id
+
+
+@pytest.fixture
+def collecting(
+    committing_app: Flask, worker_app: Flask, sandbox: SandboxControl
+) -> Iterator[Collecting]:
+    app = committing_app
+    person = made_up_person(sandbox)
+    tokens = join(app.test_client(), sandbox, person).get_json()
+    claims = claims_of(tokens["access_token"])
+    holder = Citizen(
+        UUID(claims["sub"]), UUID(claims["sid"]),
+        {"Authorization": f"Bearer {tokens['access_token']}"},
+    )  # fmt: skip
+    set_tier(app, holder.citizen_id, "AA")
+    give_consent(app, holder.citizen_id, "rental")
+    merchant_id = make_merchant(app)
+    line_id = make_line(app, merchant_id, collection="pay_score", pay_within_days=0)
+    clerk = make_clerk(app, merchant_id=merchant_id)
+    sandbox.permit_pay_score(openid=person.openid)
+    yield Collecting(Shop(app.test_client(), line_id, clerk, holder), worker_app, person.openid)
+    with app.app_context():
+        assert_ledger_balances()
+
+
+def test_what_is_not_paid_in_time_is_debited_once(
+    collecting: Collecting, served: None, sandbox: SandboxControl
+) -> None:
+    order_id = collecting.billed()
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    assert sandbox.pay_notice_answers() == [204] * 3  # and twice more than needed
+    assert collecting.work() >= 1
+    assert collecting.shop.state(order_id) == "paid"
+    with collecting.shop.client.application.app_context():
+        assert collecting.shop.account() == (0, 0)
+    collecting.debit()
+
+
+def test_a_notice_is_sent_again_until_it_is_taken(
+    collecting: Collecting, sandbox: SandboxControl
+) -> None:
+    order_id = collecting.billed()
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))  # nobody serves
+    assert sandbox.pay_notice_answers() == [0] * 10
+    with collecting.worker.app_context():  # the next look finds the payment without any notice
+        pay_score.settle_order(message_about(collecting, order_id))
+    assert collecting.shop.state(order_id) == "paid"
+
+
+def message_about(collecting: Collecting, order_id: str) -> Message:
+    citizen_id = collecting.shop.holder.citizen_id
+    return Message(citizen_id, UUID(order_id), due.DEBIT_TOPIC, {"order_id": order_id})
+
+
+def resource(collecting: Collecting, order_id: str, **changes: str) -> dict[str, Any]:
+    keys = made_up_pay_keys()
+    account = pay_score_account(collecting.worker.extensions["card_settings"])
+    return {
+        "mchid": keys.merchant_id, "service_id": keys.service_id, "appid": account["app_id"],
+        "out_order_no": collecting.number(order_id), "state": "DONE", "total_amount": 1_500,
+        **changes,
+    }  # fmt: skip
+
+
+def send(collecting: Collecting, body: str) -> int:
+    headers = signed_headers(
+        made_up_pay_keys(), body, at_seconds=datetime.now(UTC).timestamp()
+    )
+    return collecting.shop.client.post(NOTICES, data=body, headers=headers).status_code
+
+
+def test_s36_fifteen_notices_in_any_order_are_one_payment(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.billed()
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    events = ("PAYSCORE.USER_CONFIRM", "PAYSCORE.USER_PAID", "PAYSCORE.USER_PAID")
+    bodies = [
+        notice_body(made_up_pay_keys(), event, resource(collecting, order_id))
+        for event in events
+    ] * 15
+    random.shuffle(bodies)
+    assert {send(collecting, body) for body in bodies} == {204}
+    row = admin.execute("SELECT count(*) FROM outbox WHERE topic = 'service_order_changed'")
+    assert row.fetchone() == (3,)
+    collecting.work()
+    assert collecting.shop.state(order_id) == "paid"
+    paid = admin.execute("SELECT count(*) FROM service_order_steps WHERE event = 'pay'")
+    assert paid.fetchone() == (1,)
+
+
+def test_s36_a_notice_alone_pays_nothing(collecting: Collecting) -> None:
+    """What WeChat signs is a reason to look, and the order itself is what counts."""
+    order_id = collecting.billed()
+    body = notice_body(made_up_pay_keys(), "PAYSCORE.USER_PAID", resource(collecting, order_id))
+    assert send(collecting, body) == 204
+    collecting.work()
+    assert collecting.shop.state(order_id) == "completed"
+
+
+def test_s36_what_wechat_did_not_sign_is_refused_in_its_own_shape(
+    collecting: Collecting, admin: psycopg.Connection[Any]
+) -> None:
+    body = notice_body(made_up_pay_keys(), "PAYSCORE.USER_PAID", {"mchid": "another"})
+    assert send(collecting, body) == 401
+    for sent in ({}, {"Wechatpay-Signature": "WECHATPAY/SIGNTEST/x"}):
+        answer = collecting.shop.client.post(NOTICES, data=body, headers=sent)
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "FAIL")
+    assert admin.execute("SELECT count(*) FROM pay_score_notices").fetchone() == (0,)
+
+
+def test_a_lowered_bill_is_lowered_at_wechat_too(
+    collecting: Collecting, sandbox: SandboxControl
+) -> None:
+    order_id = collecting.billed()
+    done(collecting.shop.act(order_id, "dispute"))
+    done(collecting.shop.counter(order_id, "resolve", amount_fen=1_000))
+    collecting.work()
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    with collecting.worker.app_context():
+        pay_score.settle_order(message_about(collecting, order_id))
+    assert collecting.shop.state(order_id) == "paid"
+
+
+def test_another_amount_than_owed_is_not_taken_for_it(
+    collecting: Collecting, sandbox: SandboxControl
+) -> None:
+    order_id = collecting.billed()
+    done(collecting.shop.act(order_id, "dispute"))
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    done(collecting.shop.counter(order_id, "resolve", amount_fen=1_000))
+    collecting.work()
+    assert collecting.shop.state(order_id) == "completed"
+
+
+def test_what_is_paid_at_the_counter_is_not_debited(collecting: Collecting) -> None:
+    before, after = collecting.shop.started(), collecting.billed()
+    for order_id in (before, after):
+        if order_id == before:
+            done(collecting.shop.counter(order_id, "complete", total_fen=100))
+        done(collecting.shop.counter(order_id, "payment"))
+    collecting.work()
+    assert collecting.remote(before) == ("REVOKED", "")
+    assert collecting.remote(after) == ("DONE", "")
+
+
+def test_an_order_that_ends_without_a_bill_is_cancelled_there(collecting: Collecting) -> None:
+    cancelled, returned = collecting.shop.ordered(), collecting.shop.started()
+    collecting.work()
+    done(collecting.shop.act(cancelled, "cancel"))
+    done(collecting.shop.counter(returned, "complete", total_fen=0))
+    collecting.work()
+    assert [collecting.remote(one) for one in (cancelled, returned)] == [("REVOKED", "")] * 2
+
+
+def test_without_permission_the_order_goes_on_at_the_counter(
+    collecting: Collecting, sandbox: SandboxControl
+) -> None:
+    sandbox.reset()  # nobody has permitted anything
+    order_id = collecting.shop.started()
+    collecting.work()
+    done(collecting.shop.counter(order_id, "complete", total_fen=100))
+    collecting.debit()
+    assert done(collecting.shop.counter(order_id, "payment"))["state"] == "paid"
+    collecting.work()
+
+
+def test_an_outage_means_again(collecting: Collecting, sandbox: SandboxControl) -> None:
+    sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path=ORDERS)
+    order_id = collecting.shop.started()  # at the counter nobody notices
+    with pytest.raises(pay_score.PayScoreIsUnavailable):
+        collecting.work()
+    sandbox.clear_faults()
+    with collecting.worker.app_context():
+        pay_score.settle_order(message_about(collecting, order_id))
+    assert collecting.remote(order_id) == ("DOING", "USER_CONFIRM")
+
+
+def test_what_is_due_is_reminded_of_without_saying_for_what(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    sandbox.grant_accepts(openid=collecting.openid, template_id="template-due", count=5)
+    order_id = collecting.shop.started()
+    done(collecting.shop.counter(order_id, "complete", total_fen=1_505))
+    collecting.work()
+    admin.execute("UPDATE service_orders SET remind_at = clock_timestamp()")
+    for _ in range(2):
+        with collecting.worker.app_context():
+            due.remind_due_orders(limit=10)
+        collecting.work()
+    (sent,) = sandbox.sent_messages()
+    assert (sent.template_id, sent.data["amount2"]) == ("template-due", "15.05元")
+    assert "雨伞" not in str(sent.data)
+    done(collecting.shop.counter(order_id, "payment"))
+    admin.execute(
+        "SELECT outbox_put(%s, %s, 'service_order_due', jsonb_build_object('order_id', %s::text))",
+        (collecting.shop.holder.citizen_id, UUID(order_id), order_id),
+    )
+    collecting.work()
+    assert len(sandbox.sent_messages()) == 1  # nobody is reminded of what is paid
+
+
+def test_old_notices_are_forgotten(
+    collecting: Collecting, admin: psycopg.Connection[Any]
+) -> None:
+    admin.execute(
+        "INSERT INTO pay_score_notices VALUES ('old', now() - interval '8 days'), ('new', now())"
+    )
+    with collecting.worker.app_context():
+        pay_score.prune_notices()
+    assert admin.execute("SELECT notice_id FROM pay_score_notices").fetchall() == [("new",)]
