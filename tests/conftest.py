@@ -198,7 +198,7 @@ def pay_account(
         "service_id": keys.service_id, "certificate_serial": keys.certificate_serial,
         "private_key": keys.merchant_private_pem, "api_v3_key": keys.api_v3_key,
         "wechat_key_id": keys.wechat_key_id, "wechat_public_key": keys.wechat_public_pem,
-        "notify_url": f"http://127.0.0.1:{free_port()}/callbacks/pay-score",
+        "notify_url": f"http://127.0.0.1:{free_port()}/wechat/pay-score",
         "base_url": sandbox_server.base_url,
     }  # fmt: skip
     file = tmp_path_factory.mktemp("pay") / "account.json"

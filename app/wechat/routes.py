@@ -36,13 +36,15 @@ def sign_in(body: dict[str, Any]) -> dict[str, Any]:
     return {**vars(found), "tokens": found.opened and tokens_of(found.opened)}
 
 
-@callbacks.route("/callbacks/pay-score", methods=["POST"])
+@callbacks.route("/wechat/pay-score", methods=["POST"])
 @public
 @limits.per_address("6000/minute")
 @callbacks.response(204)
-@callbacks.alt_response(401, description="UNAUTHORIZED")
 def take_notice() -> Response:
-    """What WeChat Pay tells of service orders, in its own shape, signed and sealed by it."""
+    """What WeChat Pay tells of service orders, signed and sealed by it.
+
+    What it did not sign is answered with 401 and `code` `FAIL`, in WeChat's own shape.
+    """
     if pay_score.take_notice(headers=dict(request.headers), body=request.get_data()):
         return Response(status=204)
     return Response(NOTICE_REFUSED, status=401, content_type="application/json")

@@ -28,7 +28,7 @@ from tests.house.snapshots import matrix
 from wechat_integration.sandbox.control import SandboxControl
 
 # Signed and sealed by WeChat, in its own shape: tests/wechat sends them.
-NOTICES = {"/callbacks/pay-score"}
+NOTICES = {"/wechat/pay-score"}
 ROUTES = [route for route in matrix() if route.rule not in NOTICES]
 # These end the caller's own session.
 ENDING = {"/api/v1/sign-out", "/api/v1/tokens/refresh"}

@@ -43,7 +43,7 @@ MUST_BE_LIMITED = {
     f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
     "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",
     f"{HOUSEHOLD}/invitation", f"{HOUSEHOLD}/join", f"{HOUSEHOLD}/consent", f"{HOUSEHOLD}/leave",
-    "/callbacks/pay-score",
+    "/wechat/pay-score",
     "/api/v1/guarantee-lines", "/api/v1/guarantee-lines/<uuid:line_id>/confirmation",
     ORDERS, *(f"{ORDERS}/<uuid:order_id>/{act}" for act in ("confirm", "cancel", "dispute")),
     *(f"{COUNTER}/{act}" for act in (

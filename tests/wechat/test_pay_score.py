@@ -34,7 +34,7 @@ from wechat_integration.sandbox.control import FaultKind, SandboxControl
 from wechat_integration.sandbox.pay_keys import made_up_pay_keys
 from wechat_integration.sandbox.pay_notices import notice_body, signed_headers
 
-NOTICES = "/callbacks/pay-score"
+NOTICES = "/wechat/pay-score"
 ORDERS = "/v3/payscore/serviceorder"
 
 

@@ -57,6 +57,7 @@ class NoticeSender:
     waits_seconds: tuple[float, ...]
     more_times: int = 0
     answers: list[int] = field(default_factory=list)  # statuses, 0 for none; in order
+    _pause: threading.Event = field(default_factory=threading.Event)
     _busy: list[threading.Thread] = field(default_factory=list)
 
     def send(self, *, url: str, body: str) -> None:
@@ -73,7 +74,7 @@ class NoticeSender:
     def _keep_sending(self, url: str, body: str) -> None:
         left = self.more_times
         for wait_seconds in (0.0, *self.waits_seconds):
-            time.sleep(wait_seconds)
+            self._pause.wait(wait_seconds)
             taken = self._post(url, body) in {200, 204}
             if taken and left == 0:
                 return
