@@ -57,6 +57,7 @@ log = logging.getLogger(__name__)
 CHUNK_ROWS = 5_000
 LEASE_SECONDS = 30
 TRIES_MAX = 5  # without a single chunk between them
+PAUSE_SECONDS = 2  # before the second try, twice as long before the third, and so on
 
 NumberedRow = tuple[int, list[str]]
 
@@ -106,14 +107,16 @@ def work_off(*, worker: Worker, only: UUID | None = None) -> Iterator[UUID]:
 
     Gives the id of the delivery after each chunk.  Stops where another worker is at it, and after
     a chunk when the worker must stop.  What a chunk raises ends the work; its delivery is tried
-    again when its claim has run out, TRIES_MAX times, and then given up.
+    again after a pause (after a worker's death: when its claim has run out), TRIES_MAX times, and
+    then given up.
     """
     while not worker.must_stop():
         work = _claimed(worker, only)
         if work is None:
             return
         try:
-            yield from work.run()
+            with work:
+                yield from work.run()
         except _ClaimLostError:
             return
 
@@ -140,6 +143,15 @@ class _Work:
         self._delivery = delivery  # as it was when it was claimed
         self._catalogue = catalogue_in_force()
         self._renewed = time.monotonic()
+
+    def __enter__(self) -> None:
+        """Whatever ends the work with an error does not hold up the line until the claim ends."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, Exception) and kind is not _ClaimLostError:
+            with transaction() as session:
+                pause = PAUSE_SECONDS * self._delivery.tries
+                session.execute(_RENEW, self._claim() | {"lease_seconds": pause})
 
     def run(self) -> Iterator[UUID]:
         """Take the file from its checkpoint on."""

@@ -19,7 +19,7 @@ from app.records import uploads
 from app.records.operations import open_report
 from app.records.reading import FileTooLarge
 from app.records.uploads import SealedFile, Upload, UploadLimits, prune_uploads
-from app.records.working import TRIES_MAX, work_off
+from app.records.working import LEASE_SECONDS, PAUSE_SECONDS, TRIES_MAX, work_off
 from app.scoring.operations import delivery_worker
 from tests.members.api import bearer, staff_tokens
 from tests.records.api import make_source, upload
@@ -177,9 +177,16 @@ def test_a_delivery_that_waits_is_cancelled_at_once(line: Line) -> None:
 def test_a_poison_file_is_given_up_and_those_after_it_are_taken(line: Line) -> None:
     poison, good = line.send(line.file()), line.send(line.file(3, first=20))
     spoil(poison)
-    for _ in range(TRIES_MAX):
+    for number in range(1, TRIES_MAX + 1):
         with pytest.raises(SealBrokenError):
             list(line.work())
+        assert list(line.work()) == []  # not at once
+        with reading() as session:  # but long before a dead worker's claim would end
+            left = session.scalar(text("""
+                SELECT extract(epoch FROM claimed_until - clock_timestamp()) FROM deliveries
+                WHERE status = 'running'
+            """))
+        assert 0 < left <= PAUSE_SECONDS * number < LEASE_SECONDS
         end_claims()
     list(line.work())
     assert told(line.status(poison)) == ("failed", 0, 0, 0)
