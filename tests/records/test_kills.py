@@ -31,6 +31,8 @@ from tests.conftest import ROOT, Sized, environment, truncate_all
 from tests.members.people import made_up_member
 from tests.records.programme import DAY, HOURS, Programme, build_programme, csv_file, refusals
 
+pytestmark = pytest.mark.timeout(3600)  # for the full size, and for machines with much to do
+
 WAIT_SECONDS = 120
 STALL_SECONDS = 1
 COUNTS = ("row", "blank", "accepted", "corrected", "voided", "duplicate", "superseded", "dropped",
