@@ -65,13 +65,14 @@ class BenefitMerchant(Base):
 
 
 class BenefitStock(Base):
-    """What is left of a limited benefit, in buckets."""
+    """What is left of a limited benefit, in buckets: pieces, fen of its budget; None: no end."""
 
     __tablename__ = "benefit_stock"
 
     benefit_code: Mapped[str] = mapped_column(primary_key=True)
     bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    left_count: Mapped[int]
+    left_count: Mapped[int | None]
+    left_fen: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -8,7 +8,7 @@ from hmac import compare_digest
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -84,14 +84,38 @@ def load_catalogue(text_of_file: str) -> LoadedCatalogue:
 def _publish(session: Session, entry: CatalogueEntry) -> None:
     facts = {name: value for name, value in vars(entry).items() if name != "stock"}
     facts |= {"weekdays": [*entry.weekdays], "score_steps": [*entry.score_steps]}
-    session.add(Benefit(benefit_id=new_id(), stock_limited=entry.stock is not None, **facts))
-    if entry.stock is not None:
-        share, rest = divmod(entry.stock, STOCK_BUCKETS)
-        buckets = [
-            {"benefit_code": entry.code, "bucket": n, "left_count": share + (n < rest)}
-            for n in range(STOCK_BUCKETS)
-        ]
-        session.execute(insert(BenefitStock).values(buckets).on_conflict_do_nothing())
+    limited = entry.stock is not None or entry.budget_fen is not None
+    session.add(Benefit(benefit_id=new_id(), stock_limited=limited, **facts))
+    if limited:
+        _fill_buckets(session, entry)
+
+
+def _fill_buckets(session: Session, entry: CatalogueEntry) -> None:
+    """Share stock and budget out; what an earlier version limited already stays as it is."""
+    subsidies = None if entry.budget_fen is None else entry.budget_fen // entry.subsidy_fen
+    shares = zip(_shared_out(entry.stock), _shared_out(subsidies), strict=True)
+    buckets = [
+        {
+            "benefit_code": entry.code, "bucket": number, "left_count": count,
+            "left_fen": None if paid is None else paid * entry.subsidy_fen,
+        }
+        for number, (count, paid) in enumerate(shares)
+    ]
+    statement = insert(BenefitStock).values(buckets)
+    session.execute(statement.on_conflict_do_update(
+        index_elements=["benefit_code", "bucket"],
+        set_={
+            name: func.coalesce(getattr(BenefitStock, name), statement.excluded[name])
+            for name in ("left_count", "left_fen")
+        },
+    ))  # fmt: skip
+
+
+def _shared_out(whole: int | None) -> list[int | None]:
+    if whole is None:
+        return [None] * STOCK_BUCKETS
+    share, rest = divmod(whole, STOCK_BUCKETS)
+    return [share + (number < rest) for number in range(STOCK_BUCKETS)]
 
 
 def let_merchant_take(*, benefit_code: str, merchant_id: UUID) -> None:
@@ -108,18 +132,18 @@ def let_merchant_take(*, benefit_code: str, merchant_id: UUID) -> None:
 
 
 def take_stock(*, benefit: PublishedBenefit) -> None:
-    """Take one piece in the open transaction.  Refuses `out_of_stock`."""
+    """Take one piece and one subsidy in the open transaction.  Refuses `out_of_stock`."""
     session = transaction_required()
     if benefit.stock_limited and not session.scalar(
-        text("SELECT benefit_take_stock(:code)"), {"code": benefit.code}
+        text("SELECT benefit_take(:benefit)"), {"benefit": benefit.benefit_id}
     ):
         raise refusals.OutOfStock
 
 
-def return_stock(*, benefit_code: str) -> None:
-    """Put one piece back in the open transaction."""
+def return_stock(*, benefit_id: UUID) -> None:
+    """Put back, in the open transaction, what a claim of this version took."""
     transaction_required().execute(
-        text("SELECT benefit_return_stock(:code)"), {"code": benefit_code}
+        text("SELECT benefit_give_back(:benefit)"), {"benefit": benefit_id}
     )
 
 
@@ -148,7 +172,7 @@ def _offer(
 ) -> Offer:
     granted = queries.value_for_citizen(citizen_id=citizen_id, benefit_id=benefit.benefit_id)
     why_not = None
-    if benefit.stock_limited and queries.stock_left(code=benefit.code) == 0:
+    if benefit.stock_limited and queries.count_left(benefit=benefit) == 0:
         why_not = "out_of_stock"
     elif available_points < benefit.price_points:
         why_not = "insufficient_points"

@@ -124,11 +124,20 @@ def list_offline_codes(*, merchant_id: UUID) -> list[str]:
         return list(session.scalars(query))
 
 
-def stock_left(*, code: str) -> int:
-    """How many pieces of a limited benefit are left."""
-    query = select(func.coalesce(func.sum(BenefitStock.left_count), 0))
+def count_left(*, benefit: PublishedBenefit) -> int:
+    """How many more of a limited benefit can be claimed, by its stock and its budget."""
+    paid = BenefitStock.left_fen / func.nullif(benefit.subsidy_fen, 0)
+    most = func.least(BenefitStock.left_count, func.floor(paid))
+    query = select(func.coalesce(func.sum(most), 0))
     with reading() as session:
-        return int(session.scalar(query.where(BenefitStock.benefit_code == code)) or 0)
+        return int(session.scalar(query.where(BenefitStock.benefit_code == benefit.code)) or 0)
+
+
+def list_stacking_codes(*, stacking_group: str) -> tuple[str, ...]:
+    """The benefits, in any version, of which a person holds one voucher at a time."""
+    query = select(Benefit.code).distinct().where(Benefit.stacking_group == stacking_group)
+    with reading() as session:
+        return tuple(session.scalars(query))
 
 
 def _published(row: Benefit) -> PublishedBenefit:

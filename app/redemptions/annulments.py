@@ -91,7 +91,7 @@ def _annul(
             citizen_id=citizen_id, transfer_id=transfer_id, reversed_id=redemption.transfer_id
         ).require_accepted()
     if voucher.stock_taken:
-        return_stock(benefit_code=voucher.benefit_code)
+        return_stock(benefit_id=voucher.benefit_id)
     annulment = Annulment(
         citizen_id=citizen_id, voucher_id=redemption.voucher_id, annulment_id=annulment_id,
         clerk_id=counter.clerk_id, shop_id=counter.shop_id, transfer_id=transfer_id,

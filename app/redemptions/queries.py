@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -135,6 +135,20 @@ def count_claims_in_period(*, citizen_id: UUID, benefit_code: str, period: str) 
         _CLAIMS_IN_PERIOD, {"citizen": citizen_id, "code": benefit_code, "period": period}
     )
     return int(found or 0)
+
+
+def holds_any(*, citizen_id: UUID, benefit_codes: Sequence[str]) -> bool:
+    """Whether the citizen holds a voucher of one of these benefits that can still be redeemed."""
+    ended = select(VoucherEnding.voucher_id).where(
+        VoucherEnding.citizen_id == citizen_id, VoucherEnding.voucher_id == Voucher.voucher_id
+    )
+    held = select(Voucher.voucher_id).where(
+        Voucher.citizen_id == citizen_id,
+        Voucher.benefit_code.in_(benefit_codes),
+        Voucher.expires_at > func.clock_timestamp(),
+        ~ended.exists(),
+    )
+    return bool(transaction_required().scalar(select(held.exists())))
 
 
 def due_vouchers(*, limit: int, back_seconds: int) -> list[tuple[UUID, UUID]]:

@@ -135,6 +135,14 @@ class ClaimLimitReached(Conflict):
     advice: ClassVar[str] = "本期领取次数已达上限，请下期再领。"
 
 
+class OtherVoucherHeld(Conflict):
+    """The citizen holds a voucher of this benefit's stacking group."""
+
+    code: ClassVar[str] = "other_voucher_held"
+    title: ClassVar[str] = "A voucher that cannot be combined with this one is held"
+    advice: ClassVar[str] = "您已持有不可叠加的同类券，请先使用或退回后再领。"
+
+
 class VoucherUnknown(NotFound):
     """The citizen has no such voucher."""
 

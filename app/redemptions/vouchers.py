@@ -20,7 +20,12 @@ from sqlalchemy.orm import Session
 from app.benefits import operations as benefits
 from app.benefits import refusals as benefit_refusals
 from app.benefits.keys import CLAIMED_KINDS
-from app.benefits.queries import PublishedBenefit, find_current, value_for_citizen
+from app.benefits.queries import (
+    PublishedBenefit,
+    find_current,
+    list_stacking_codes,
+    value_for_citizen,
+)
 from app.kernel.database import reading, savepoint, transaction
 from app.kernel.errors import IdReused, refusal
 from app.kernel.ids import new_id
@@ -56,8 +61,8 @@ def claim_voucher(*, citizen_id: UUID, voucher_id: UUID, benefit_code: str) -> s
     """Claim a benefit and hold its price; the answer as JSON text, the same for the same id.
 
     A refusal sticks to its `voucher_id`: `benefit_unknown`, `not_claimable`, `card_inactive`,
-    `claim_limit_reached`, `insufficient_points`, `out_of_stock`; other requests under one id are
-    `id_reused`.
+    `other_voucher_held`, `claim_limit_reached`, `insufficient_points`, `out_of_stock`; other
+    requests under one id are `id_reused`.
     """
     digest = hashlib.sha256(benefit_code.encode()).digest()
     with transaction() as session:
@@ -170,6 +175,10 @@ def _claim(
         return StoredAnswer("not_claimable", None, None)
     if not session.scalar(select(func.citizen_is_active(citizen_id))):
         return StoredAnswer("card_inactive", None, None)
+    if benefit.stacking_group is not None:
+        group = list_stacking_codes(stacking_group=benefit.stacking_group)
+        if queries.holds_any(citizen_id=citizen_id, benefit_codes=group):
+            return StoredAnswer("other_voucher_held", None, None)
     if benefit.claim_limit_period is not None and benefit.claim_limit_count is not None:
         claimed = queries.count_claims_in_period(
             citizen_id=citizen_id, benefit_code=benefit.code, period=benefit.claim_limit_period
@@ -249,7 +258,7 @@ def _end(session: Session, voucher: Voucher, kind: str, moment: datetime) -> Non
             citizen_id=voucher.citizen_id, transfer_id=new_id(), hold_id=voucher.hold_id
         )
     if voucher.stock_taken:
-        benefits.return_stock(benefit_code=voucher.benefit_code)
+        benefits.return_stock(benefit_id=voucher.benefit_id)
     if kind == "given_back":
         _write_trail(voucher, "voucher_given_back")
 
