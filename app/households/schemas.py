@@ -8,7 +8,8 @@ from app.households.invitations import CODE_MAX_CHARS
 from app.web.openapi import ApiSchema
 
 VERSION = validate.Range(1, 1_000_000)
-CODE = validate.Regexp(r"[0-9a-z-]{1,40}\Z")
+# The code for statistics of an administrative unit: a resident's number or phone never fits.
+CODE = validate.Regexp(r"[0-9]{12}\Z")
 PAGE_MAX_ROWS = 100
 
 
@@ -22,7 +23,7 @@ class Village(ApiSchema):
 class VillagesQuery(ApiSchema):
     """A page: what comes after a code."""
 
-    after = fields.String(load_default="", validate=validate.Length(max=40))
+    after = fields.String(load_default="", validate=validate.Length(max=12))
     limit = fields.Integer(load_default=PAGE_MAX_ROWS, validate=validate.Range(1, PAGE_MAX_ROWS))
 
 

@@ -8,7 +8,13 @@ from typing import Any
 from app.kernel.ids import new_id
 from app.web.auth import Role
 from tests.contract.world import Party, World, sent
-from tests.redemptions.builders import Citizen, Clerk, give_consent, made_up_credit_code
+from tests.redemptions.builders import (
+    Citizen,
+    Clerk,
+    give_consent,
+    made_up_credit_code,
+    set_tier,
+)
 from tests.service_orders.shop import NONCE, Shop, done, make_line
 
 Made = tuple[dict[str, Any] | None, dict[str, str], dict[str, Any]]  # body, address, query
@@ -20,6 +26,7 @@ def shop_of(world: World, party: Party, counter: Party | None = None) -> Shop:
     at = counter or party
     citizen, clerk = party.citizen, at.clerk
     give_consent(world.app, citizen.subject_id, "rental")
+    set_tier(world.app, citizen.subject_id, "AA")  # a score may have been computed since
     return Shop(
         world.client,
         make_line(world.app, at.merchant_id),

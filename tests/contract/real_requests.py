@@ -416,8 +416,12 @@ def _with_code(**more: int) -> Maker:
     return make
 
 
+def _new_village_code() -> str:
+    return f"3307{new_id().int % 10**8:08d}"
+
+
 def _village(world: World, _: SandboxControl) -> Real:
-    village_code = str(new_id())
+    village_code = _new_village_code()
     with world.app.app_context():
         households.add_village(village_code=village_code, name="上河村")
     return Real(body={"village_code": village_code})
@@ -430,7 +434,9 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for route, make in (ORDERS | OFFLINE).items()},
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
-    ("POST", "/villages"): _of_body(lambda _: {"village_code": str(new_id()), "name": "上河村"}),
+    ("POST", "/villages"): _of_body(
+        lambda _: {"village_code": _new_village_code(), "name": "上河村"}
+    ),
     ("PUT", "/me/village"): _village,
     ("POST", "/me/ranks"): _of_body(lambda _: {"text_version": 1}),
     ("GET", "/me/household"): _as_head(),

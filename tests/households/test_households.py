@@ -71,11 +71,11 @@ def test_before_the_consent_only_the_head_is_told_masked(
 ) -> None:
     head, other, _ = people
     head.do("POST", "/me/household", TEXT)
-    head.do("PUT", "/me/village", {"village_code": village("3307-01")})
+    head.do("PUT", "/me/village", {"village_code": village("330702001201")})
     told = other.do("POST", "/me/household/invitation", {"code": head.invite()})
     assert told == {
         "head_name": f"{head.name[0]}**",
-        "village": {"village_code": "3307-01", "name": "上河村"},
+        "village": {"village_code": "330702001201", "name": "上河村"},
     }
     assert other.refusal("GET", "/me/household") == "household_missing"
 
@@ -195,7 +195,7 @@ def test_nothing_stays_of_who_is_erased(people: tuple[Villager, Villager, Villag
     head, other, _ = people
     live_together(head, other)
     head.invite()
-    head.do("PUT", "/me/village", {"village_code": village("3307-02")})
+    head.do("PUT", "/me/village", {"village_code": village("330702001202")})
     with transaction():
         operations.forget_citizen(citizen_id=head.citizen_id)
     with reading() as session:
@@ -224,15 +224,15 @@ def test_a_newer_text_is_agreed_to_again(people: tuple[Villager, Villager, Villa
 
 def test_villages_are_chosen_and_left(people: tuple[Villager, Villager, Villager]) -> None:
     one, *_ = people
-    for code in ("3307-04", "3307-03"):
+    for code in ("330702001204", "330702001203"):
         village(code)
-    listed = one.get("/villages?after=3307-02&limit=1")["villages"]
-    assert [place["village_code"] for place in listed] == ["3307-03"]
-    assert one.refusal("PUT", "/me/village", {"village_code": "3307-99"}) == "village_unknown"
-    for code in ("3307-03", "3307-04"):
+    listed = one.get("/villages?after=330702001202&limit=1")["villages"]
+    assert [place["village_code"] for place in listed] == ["330702001203"]
+    assert one.refusal("PUT", "/me/village", {"village_code": "330702001299"}) == "village_unknown"
+    for code in ("330702001203", "330702001204"):
         one.do("PUT", "/me/village", {"village_code": code})
         assert one.get("/me/village")["village"]["village_code"] == code
     one.do("PUT", "/me/village", {"village_code": None})
     assert one.get("/me/village") == {"village": None}
     with pytest.raises(VillageTaken):
-        operations.add_village(village_code="3307-03", name="下河村")
+        operations.add_village(village_code="330702001203", name="下河村")
