@@ -45,7 +45,9 @@ ROUTES_EACH = 4
 REASON = "本人到窗口核对"
 # The names of businesses, units and accounts are public words, as are the titles and notices that
 # operators publish; a number there is the text's.
-PUBLIC_WORDS = {"name", "unit", "display_name", "username", "title", "notice"}
+PUBLIC_WORDS = {
+    "name", "unit", "display_name", "username", "title", "notice", "guarantor_name",
+}
 
 
 def live(world: World, sandbox: SandboxControl, person: Person) -> set[str]:
