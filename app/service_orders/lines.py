@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
@@ -22,8 +23,11 @@ from app.service_orders.refusals import (
     GuaranteeLineTaken,
     GuaranteeLineUnknown,
     GuaranteeLineUnsound,
+    GuarantorUnfit,
 )
 from app.trail.operations import Actor, SecondPersonNeeded, record_act, require_reason
+
+CLINIC_GUARANTORS: Final = ("bank", "hospital")
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class NewLine:
 def propose_line(*, operator_id: UUID, line_id: UUID, line: NewLine, reason: str) -> Line:
     """Propose a line under an id that the caller made; the same again changes nothing.
 
-    Refuses `credit_code_invalid`, `guarantee_line_unsound`, `reason_needed`, `id_reused`.
+    Refuses `credit_code_invalid`, `guarantor_unfit`, `guarantee_line_unsound`, `reason_needed`,
+    `id_reused`.
     """
     given = require_reason(reason)
     code = parse_credit_code(line.guarantor_code)
@@ -105,7 +110,9 @@ def _found(line_id: UUID) -> Line:
 
 
 def _require_fitting(line: NewLine) -> None:
-    """A tier never gets less than the one below it."""
+    """A bank or a hospital lends for a clinic; a tier never gets less than the one below it."""
+    if line.kind == "clinic" and line.guarantor_kind not in CLINIC_GUARANTORS:
+        raise GuarantorUnfit
     scheme = scheme_in_force(on=city_today(transaction_required()))
     order = sorted(scheme.tiers, key=lambda tier: tier.least_total) if scheme else []
     known = [tier.code for tier in order]

@@ -23,6 +23,14 @@ class GuaranteeLineUnsound(Invalid):
     advice: ClassVar[str] = "担保额度须按评分方案的等级填写，且等级越高额度不得越低。"
 
 
+class GuarantorUnfit(Invalid):
+    """What a clinic lends is a bank's or a hospital's."""
+
+    code: ClassVar[str] = "guarantor_unfit"
+    title: ClassVar[str] = "This guarantor cannot carry such a line"
+    advice: ClassVar[str] = "先诊疗后付费的额度只能由银行或医疗机构承担。"
+
+
 class GuaranteeLineTaken(Conflict):
     """The line was confirmed before."""
 

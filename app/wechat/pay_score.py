@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 PAY_SCORE_RETRY_SECONDS: Final = 60
 NOTICES_KEPT: Final = text("interval '7 days'")  # WeChat sends one again for about a day
+INTRODUCTION: Final = "信易订单"  # WeChat learns an amount, and not for what
+CHARGE: Final = "服务费用"
 _PAID: Final = frozenset({State.PAID, State.REPAID})
 _CLOSED: Final = frozenset({State.RELEASED, State.CANCELLED, State.EXPIRED})
 _NOTHING: Final = "已归还或取消，无需付款"
@@ -115,7 +117,7 @@ def _create(client: PayScoreClient, number: str, order: Order) -> None:
     openid = find_openid(keys=key_provider(), citizen_id=order.citizen_id)
     if State(order.state) in HOLDING and openid is not None:
         client.create(
-            out_order_no=number, introduction=order.line_name, risk_fen=order.held_fen,
+            out_order_no=number, introduction=INTRODUCTION, risk_fen=order.held_fen,
             openid=openid,
         )
 
@@ -131,10 +133,10 @@ def _bring_in_line(
     elif state in _PAID:
         client.sync_paid(out_order_no=number, paid_at=database_now())
     elif state in OWING and not is_billed and must_debit:
-        client.complete(out_order_no=number, name=order.line_name, amount_fen=order.owed_fen)
+        client.complete(out_order_no=number, name=CHARGE, amount_fen=order.owed_fen)
     elif state in OWING and remote.total_fen is not None and remote.total_fen > order.owed_fen:
         client.modify(
-            out_order_no=number, name=order.line_name, amount_fen=order.owed_fen,
+            out_order_no=number, name=CHARGE, amount_fen=order.owed_fen,
             reason="按协商结果调低",
         )  # fmt: skip
 
