@@ -1,7 +1,7 @@
 """`python -m bench`: one JSON line per figure.
 
-CARD_BENCH_ONLY=scoring measures scores alone, CARD_BENCH_MEMBERS=1000000 with ten million records
-(about ten minutes and 12 GB of disk).
+CARD_BENCH_ONLY=offline measures offline codes alone, CARD_BENCH_ONLY=scoring scores alone, with
+CARD_BENCH_MEMBERS=1000000 of ten million records (about ten minutes and 12 GB of disk).
 
 Rates and CPU times of the hot paths beside the floors of the same run.  Cases are interleaved and
 repeated; each begins with a load that is not counted, because a new connection to the database
@@ -17,9 +17,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from bench.hot_paths import measure_hot_paths
 from bench.imports import measure_imports
+from bench.offline import measure_offline
 from bench.pictures import measure_pictures
 from bench.scoring import measure_scoring
 from bench.stage import stage
@@ -27,7 +29,10 @@ from demo.supervise import postgres_directory
 
 
 def main(only: str) -> None:
-    """Measure everything, or `scoring` alone, and print it."""
+    """Measure everything, or `scoring` or `offline` alone, and print it."""
+    if only == "offline":
+        _print(measure_offline())
+        return
     with tempfile.TemporaryDirectory(prefix="card-bench-") as directory:
         with stage(Path(directory)) as ready:
             figures = [] if only == "scoring" else measure_hot_paths(ready)
@@ -37,7 +42,11 @@ def main(only: str) -> None:
         if only != "scoring":
             figures += measure_pictures()
     if only != "scoring":
-        figures += measure_imports()
+        figures += measure_imports() + measure_offline()
+    _print(figures)
+
+
+def _print(figures: list[dict[str, Any]]) -> None:
     for figure in figures:
         print(json.dumps(figure, ensure_ascii=False), flush=True)
 

@@ -153,7 +153,7 @@ def test_s20_the_limits_hold_without_redis(
             headers, statuses = headers_of(world, route), []
             for _ in range(limit.amount + 3):
                 answer = server.request(
-                    route.method, as_openapi(route.rule), headers=headers,
+                    route.method, address_of(route), headers=headers,
                     json={} if route.method == "POST" else None,
                 )
                 statuses.append(answer.status_code)
