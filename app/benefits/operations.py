@@ -38,7 +38,10 @@ class LoadedCatalogue:
 
 @dataclass(frozen=True)
 class NextTier:
-    """The nearest tier that gives more of a benefit, and how many score points it is away."""
+    """What gives more of a benefit next, and how many score points it is away.
+
+    `tier` None: it begins at a score of its own.
+    """
 
     tier: str | None
     value: Mapping[str, Any]
@@ -150,31 +153,52 @@ def return_stock(*, benefit_id: UUID) -> None:
 def list_offers(*, citizen_id: UUID) -> list[Offer]:
     """Every benefit in force as it stands for this citizen."""
     with reading():
-        available = ledger.balance(citizen_id=citizen_id).available_points
-        given = {
-            consent.purpose
-            for consent in list_consents(citizen_id=citizen_id)
-            if consent.decision == "given"
-        }
-        ladder = _ladder(citizen_id)
-        return [
-            _offer(citizen_id, benefit, available, given, ladder)
-            for benefit in queries.list_current()
-        ]
+        standing = _standing(citizen_id)
+        return [_offer(citizen_id, benefit, standing) for benefit in queries.list_current()]
 
 
-def _offer(
-    citizen_id: UUID,
-    benefit: PublishedBenefit,
-    available_points: int,
-    given: set[str],
-    ladder: list[tuple[str, int]],
-) -> Offer:
+def open_offer(*, citizen_id: UUID, benefit_code: str) -> Offer:
+    """One benefit in force as it stands for this citizen.  Refuses `benefit_unknown`."""
+    benefit = queries.find_current(code=benefit_code)
+    if benefit is None:
+        raise refusals.BenefitUnknown
+    with reading():
+        return _offer(citizen_id, benefit, _standing(citizen_id))
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What offers go by: points, consents, and the rungs above the score, the nearest first."""
+
+    available_points: int
+    given: frozenset[str]
+    tiers: Mapping[str, int]
+    total: int | None
+
+
+def _standing(citizen_id: UUID) -> _Standing:
+    with reading() as session:
+        today = city_today(session)
+    consents = list_consents(citizen_id=citizen_id)
+    scheme = scoring.scheme_in_force(on=today)
+    total = None
+    if scheme is not None and scheme.gives_benefits:
+        [score] = scoring.list_scores(scheme=scheme, as_of=today, citizen_ids=[citizen_id])
+        total = score.total
+    return _Standing(
+        available_points=ledger.balance(citizen_id=citizen_id).available_points,
+        given=frozenset(one.purpose for one in consents if one.decision == "given"),
+        tiers={} if scheme is None else {tier.code: tier.least_total for tier in scheme.tiers},
+        total=total,
+    )
+
+
+def _offer(citizen_id: UUID, benefit: PublishedBenefit, standing: _Standing) -> Offer:
     granted = queries.value_for_citizen(citizen_id=citizen_id, benefit_id=benefit.benefit_id)
     why_not = None
     if benefit.stock_limited and queries.count_left(benefit=benefit) == 0:
         why_not = "out_of_stock"
-    elif available_points < benefit.price_points:
+    elif standing.available_points < benefit.price_points:
         why_not = "insufficient_points"
     purpose = benefit.consent_purpose
     return Offer(
@@ -182,29 +206,25 @@ def _offer(
         value=granted.value,
         improved=granted.improved,
         why_not=why_not,
-        missing_points=max(0, benefit.price_points - available_points),
-        consent_needed=purpose is not None and purpose not in given,
-        next_tier=_next_tier(benefit, granted.value, ladder),
+        missing_points=max(0, benefit.price_points - standing.available_points),
+        consent_needed=purpose is not None and purpose not in standing.given,
+        next_tier=_next_tier(benefit, granted.value, standing),
     )
 
 
-def _ladder(citizen_id: UUID) -> list[tuple[str, int]]:
-    """The tiers above the citizen's score, the nearest first, with the points that are missing."""
-    with reading() as session:
-        today = city_today(session)
-    scheme = scoring.scheme_in_force(on=today)
-    if scheme is None:
-        return []
-    score = scoring.list_scores(scheme=scheme, as_of=today, citizen_ids=[citizen_id])[0]
-    above = [(t.code, t.least_total - score.total) for t in scheme.tiers]
-    return sorted((rung for rung in above if rung[1] > 0), key=lambda rung: rung[1])
-
-
 def _next_tier(
-    benefit: PublishedBenefit, value: Mapping[str, Any], ladder: list[tuple[str, int]]
+    benefit: PublishedBenefit, value: Mapping[str, Any], standing: _Standing
 ) -> NextTier | None:
-    for tier, missing in ladder:
-        better = benefit.tiers.get(tier)
-        if better is not None and better != value and is_at_least(better, value):
-            return NextTier(tier=tier, value=better, missing_score=missing)
+    if standing.total is None:
+        return None
+    rungs: list[tuple[int, str | None, Mapping[str, Any]]] = [
+        (step["least_score"], None, step["value"]) for step in benefit.score_steps
+    ] or [
+        (standing.tiers[tier], tier, better)
+        for tier, better in benefit.tiers.items()
+        if tier in standing.tiers
+    ]
+    for least_total, tier, better in sorted(rungs, key=lambda rung: rung[0]):
+        if least_total > standing.total and better != value and is_at_least(better, value):
+            return NextTier(tier, better, missing_score=least_total - standing.total)
     return None

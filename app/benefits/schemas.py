@@ -51,9 +51,9 @@ class Benefits(ApiSchema):
 
 
 class NextTier(ApiSchema):
-    """The nearest tier that gives more, and how far away it is."""
+    """What gives more next, and how far away it is; without a tier it begins at a score."""
 
-    tier = fields.String(required=True)
+    tier = fields.String(required=True, allow_none=True)
     value = fields.Dict(required=True)
     missing_score = fields.Integer(required=True)
 

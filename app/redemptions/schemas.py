@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.benefits.schemas import BENEFIT_CODE
+from app.benefits.schemas import BENEFIT_CODE, Offer
+from app.scoring.schemas import Way
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
@@ -49,6 +50,22 @@ class Voucher(ApiSchema):
         },
     )
     ended_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class Eligibility(ApiSchema):
+    """A claim that was not made."""
+
+    offer = fields.Nested(Offer, required=True)
+    reasons = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "The codes of all refusals; none: the claim would be accepted."},
+    )
+    ways = fields.List(
+        fields.Nested(Way),
+        required=True,
+        metadata={"description": "What everybody may do for the score, the greatest gain first."},
+    )
 
 
 class VoucherPage(ApiSchema):

@@ -19,19 +19,14 @@ from sqlalchemy.orm import Session
 
 from app.benefits import operations as benefits
 from app.benefits import refusals as benefit_refusals
-from app.benefits.keys import CLAIMED_KINDS
-from app.benefits.queries import (
-    PublishedBenefit,
-    find_current,
-    list_stacking_codes,
-    value_for_citizen,
-)
+from app.benefits.queries import PublishedBenefit, find_current, value_for_citizen
 from app.kernel.database import reading, savepoint, transaction
 from app.kernel.errors import IdReused, refusal
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.ledger import operations as ledger
 from app.redemptions import codes, queries, refusals
+from app.redemptions.eligibility import claim_refusals
 from app.redemptions.models import Voucher, VoucherClaim, VoucherEnding, VoucherManualCode
 from app.redemptions.queries import HeldVoucher
 from app.trail.operations import Actor, record_access
@@ -171,20 +166,9 @@ def _claim(
     benefit = find_current(code=benefit_code)
     if benefit is None:
         return StoredAnswer("benefit_unknown", None, None)
-    if benefit.kind not in CLAIMED_KINDS:
-        return StoredAnswer("not_claimable", None, None)
-    if not session.scalar(select(func.citizen_is_active(citizen_id))):
-        return StoredAnswer("card_inactive", None, None)
-    if benefit.stacking_group is not None:
-        group = list_stacking_codes(stacking_group=benefit.stacking_group)
-        if queries.holds_any(citizen_id=citizen_id, benefit_codes=group):
-            return StoredAnswer("other_voucher_held", None, None)
-    if benefit.claim_limit_period is not None and benefit.claim_limit_count is not None:
-        claimed = queries.count_claims_in_period(
-            citizen_id=citizen_id, benefit_code=benefit.code, period=benefit.claim_limit_period
-        )
-        if claimed >= benefit.claim_limit_count:
-            return StoredAnswer("claim_limit_reached", None, None)
+    against = next(claim_refusals(citizen_id=citizen_id, benefit=benefit), None)
+    if against is not None:
+        return StoredAnswer(against, None, None)
     return _take(session, citizen_id, voucher_id, benefit)
 
 

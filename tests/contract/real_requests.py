@@ -478,6 +478,9 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/me/vouchers"): _of_body(
         lambda world: {"voucher_id": str(new_id()), "benefit_code": world.benefit_code}
     ),
+    ("GET", "/me/benefits/<string:benefit_code>"): lambda world, _: Real(
+        path={"benefit_code": world.benefit_code}
+    ),
     ("GET", "/me/vouchers/<uuid:voucher_id>/code"): _of_voucher,
     ("GET", "/me/vouchers/<uuid:voucher_id>/code.png"): _of_voucher,
     ("GET", "/me/vouchers/<uuid:voucher_id>/code.svg"): _of_voucher,
