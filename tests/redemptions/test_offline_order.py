@@ -14,13 +14,14 @@ from flask import Flask
 
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
+from app.kernel.keys import KeyProvider, KeyPurpose
 from app.redemptions import offline_lists, offline_uploads
 from app.redemptions.offline_uploads import take_upload
 from integrity_card_scanner.envelope import SigningKey
 from integrity_card_scanner.records import ScanRecord
 from integrity_card_scanner.vouchers import issue_digest, make_code
 from tests.conftest import Sized
-from tests.integrity_card_scanner.made_up import a_voucher
+from tests.integrity_card_scanner.made_up import a_key, a_voucher
 from tests.redemptions.builders import keys_of, make_citizen, make_clerk, publish_library
 from tests.redemptions.offline_town import chained, database_now, enrolled, publish_keys, signed
 
@@ -212,3 +213,31 @@ def test_q11_a_broken_chain_is_named(city: City) -> None:
             )
         kinds = [(gap["first_sequence"], gap["kind"]) for gap in offline_uploads.list_gaps(limit=9)]
     assert sorted(kinds) == [(2, "chain_broken"), (2, "number_twice"), (3, "missing")]
+
+
+@pytest.mark.sized
+def test_q9_every_live_code_stands_under_the_next_key(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, following, ring = keys_of(city.app), a_key(), offline_lists.ring
+    with city.app.app_context():
+        stolen = offline_lists.voucher_key(keys)
+
+    def with_another(keys: KeyProvider, purpose: KeyPurpose) -> list[SigningKey]:
+        more = [following] if purpose is KeyPurpose.OFFLINE_VOUCHER else []
+        return [*ring(keys, purpose), *more]
+
+    monkeypatch.setattr(offline_lists, "ring", with_another)
+    publish_keys(city.app)
+    live = city.admin.execute(
+        "SELECT payload FROM offline_issues WHERE expires_at > clock_timestamp() + interval '2 min'"
+    ).fetchall()
+    with city.app.app_context():
+        moved = offline_lists.retire_key(keys=keys, kid=stolen.public.kid, reason="drill")
+        assert offline_lists.reissue_live(keys=keys) == 0
+    assert moved >= len(live) > 0
+    filed = city.admin.execute(
+        "SELECT code_digest FROM offline_issues WHERE kid = %s", (following.public.kid,)
+    ).fetchall()
+    wanted = {issue_digest(following.public.kid, payload) for (payload,) in live}
+    assert wanted <= {digest for (digest,) in filed}
