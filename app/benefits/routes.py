@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.benefits import operations, queries, schemas
+from app.benefits import operations, queries, schemas, statements
+from app.web import limits
 from app.web.auth import Role, allow, caller, public
+from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 
 blueprint = Blueprint("benefits", __name__, url_prefix=API_PREFIX)
@@ -25,6 +27,18 @@ def list_benefits() -> dict[str, Any]:
 def list_my_benefits() -> dict[str, Any]:
     """Every benefit in force as it stands for the caller."""
     return {"offers": operations.list_offers(citizen_id=caller().subject_id)}
+
+
+@blueprint.route("/me/benefits/<string:benefit_code>/statements", methods=["POST"])
+@allow(Role.CITIZEN)
+@limits.per_caller("10/minute")
+@blueprint.response(200, schemas.SignedStatement)
+@blueprint.refuses(403, 404)
+def sign_statement(benefit_code: str) -> statements.SignedStatement:
+    """A signed statement of the caller's tier, to be given to whom the caller likes."""
+    return statements.sign_statement(
+        keys=key_provider(), citizen_id=caller().subject_id, benefit_code=benefit_code
+    )
 
 
 @blueprint.route("/benefit-merchants", methods=["POST"])

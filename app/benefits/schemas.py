@@ -83,6 +83,18 @@ class Offers(ApiSchema):
     offers = fields.List(fields.Nested(Offer), required=True)
 
 
+class SignedStatement(ApiSchema):
+    """A statement of the caller's tier, to be shown with its signature."""
+
+    statement = fields.String(
+        required=True, metadata={"description": "JSON text; its exact bytes in UTF-8 are signed."}
+    )
+    signature = fields.String(
+        required=True,
+        metadata={"description": "Detached JWS; its kid names a key of /.well-known/jwks.json."},
+    )
+
+
 class BenefitMerchant(ApiSchema):
     """A merchant that takes a benefit."""
 

@@ -478,6 +478,12 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/me/vouchers"): _of_body(
         lambda world: {"voucher_id": str(new_id()), "benefit_code": world.benefit_code}
     ),
+    ("POST", "/me/benefits/<string:benefit_code>/statements"): lambda world, _: Real(
+        path={"benefit_code": publish_benefit(
+            world.app, kind="statement", consent_purpose="library",
+            values={"baseline": {"tier_statement": True}},
+        )}
+    ),
     ("GET", "/me/benefits/<string:benefit_code>"): lambda world, _: Real(
         path={"benefit_code": world.benefit_code}
     ),
