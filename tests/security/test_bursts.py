@@ -31,6 +31,7 @@ PUBLICATION = "/api/v1/publications/<string:kind>/<string:edition>"
 HOUSEHOLD = "/api/v1/me/household"
 SCHEME = "/api/v1/schemes/<string:code>/<string:version>"
 ORDERS = "/api/v1/me/service-orders"
+BENEFIT = "/api/v1/me/benefits/<string:benefit_code>"
 COUNTER = "/api/v1/service-orders"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
@@ -51,10 +52,10 @@ MUST_BE_LIMITED = {
     *(f"{COUNTER}/{act}" for act in (
         "start", "complete", "claim", "dispute", "resolve", "payment",
     )),
-    "/api/v1/me/ranks", "/api/v1/me/ranks/leave",
+    "/api/v1/me/ranks", "/api/v1/me/ranks/leave", f"{BENEFIT}/statements",
 }
 READINGS = {
-    "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME,
+    "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
 }
