@@ -21,6 +21,7 @@ from app.ledger import operations as ledger
 from app.service_orders import counter, due, operations
 from app.service_orders.models import ServiceOrder
 from app.service_orders.references import make_reference
+from app.web import limits
 from tests.conftest import Sized
 from tests.ledger.checks import assert_ledger_balances
 from tests.races.threads import at_once
@@ -38,6 +39,7 @@ class Counter:
 
     def __init__(self, app: Flask, shop: Shop) -> None:
         self.app, self.shop = app, shop
+        limits.forget_all()
         self.order_id = shop.started(HELD_FEN)
         keys, who = keys_of(app), shop.clerk
         self.reference = make_reference(
