@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from app.kernel.clock import city_date, now
 from app.kernel.database import reading
 from app.kernel.ids import new_id
 from app.ledger import queries as ledger
@@ -288,10 +289,15 @@ def test_another_benefit_than_asked_for_is_refused(
     assert outcome(response) == (409, "wrong_benefit")
 
 
+def _another_weekday() -> int:
+    """Not today's, and not the next midnight's."""
+    return (city_date(now()) + timedelta(days=3)).isoweekday()
+
+
 def test_outside_its_hours_a_benefit_is_refused(
     app: Flask, client: FlaskClient, citizen: Citizen
 ) -> None:
-    closed = publish_benefit(app, weekdays=[])
+    closed = publish_benefit(app, weekdays=[_another_weekday()])
     clerk = make_clerk(app, takes=(closed,))
     code = citizen.voucher_code(client, citizen.claimed(client, closed))
     assert outcome(clerk.redeem(client, code=code)) == (409, "outside_hours")
@@ -383,7 +389,7 @@ def test_unknown_fields_and_two_presentations_do_not_fit(
 def test_the_order_is_replay_redeemed_burnt_and_then_the_rest(
     app: Flask, client: FlaskClient, citizen: Citizen, cinema: str
 ) -> None:
-    closed = publish_benefit(app, weekdays=[])
+    closed = publish_benefit(app, weekdays=[_another_weekday()])
     clerk = make_clerk(app, takes=(cinema, closed))
     citizen.claimed(client, cinema)
     code, redemption_id = citizen.pass_code(client), new_id()
