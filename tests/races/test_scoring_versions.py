@@ -119,7 +119,9 @@ def test_without_the_lock_the_key_still_lets_one_win(
 ) -> None:
     """A control: the lock is manners, the primary key is the law."""
     answers = at_once(confirmers(committing_app, draft, 3))
-    assert sorted(answers) == ["IntegrityError", "IntegrityError", "done"]
+    assert answers.count("done") == 1
+    # Who looks for its dry run after the winner finds other rules in force.
+    assert set(answers) <= {"IntegrityError", "dry_run_missing", "done"}
     assert decisions(admin, draft) == ["activated"]
 
 

@@ -42,6 +42,7 @@ from tests.records.programme import Programme, build_programme
 from tests.scoring.drafts import REASON, Draft, finish_dry_run, later_text
 
 # Hours count three times as much, and two tiers begin elsewhere.
+EFFECTIVE_ON = date(2027, 6, 1)  # while the records of the city count
 CHANGED = {
     "least_total = 550": "least_total = 420", "least_total = 650": "least_total = 500",
     'unit = "hour"\nvalue = "0.5"': 'unit = "hour"\nvalue = "1.5"',
@@ -91,7 +92,7 @@ def populate(programme: Programme, count: int) -> None:
 
 def proposed(app: Flask) -> tuple[Draft, Any]:
     with app.app_context():
-        draft = Draft(later_text(changes=CHANGED))
+        draft = Draft(later_text(changes=CHANGED, effective_on=EFFECTIVE_ON))
         draft.propose()
         draft.tell()
         run = request_dry_run(

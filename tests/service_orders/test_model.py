@@ -201,7 +201,7 @@ class OrderMachine(RuleBasedStateMachine):
         } and not self.was_started(order):
             expected = "service_order_unknown"  # nobody's yet
         if expected is not None:
-            with pytest.raises(DomainError, match=f"^{expected}$"):
+            with pytest.raises(DomainError, match=rf"\({expected}\)$"):
                 do(act)
             return
         answer = do(act)
