@@ -187,7 +187,8 @@ def claim_ticket(scene: Scene, citizen: Api) -> str:
 def read_picture(png: bytes) -> str:
     """What a scanner sees at 180 pixels."""
     picture = Image.open(io.BytesIO(png)).convert("L").resize((180, 180))
-    found = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    only = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(picture, formats=only)
     assert len(found) == 1, "the picture holds one readable code"
     return str(found[0].text)
 
