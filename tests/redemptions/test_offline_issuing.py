@@ -82,7 +82,8 @@ def test_a_code_is_signed_filed_and_readable(app: Flask, client: FlaskClient) ->
     assert str(citizen.citizen_id) not in repr(read.voucher)
     picture = Image.open(io.BytesIO(qr.qr_png(answer["code"])))
     found = zxingcpp.read_barcodes(
-        np.asarray(picture.convert("L")), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        np.asarray(picture.convert("L")),
+        formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
     )
     assert [one.text for one in found] == [answer["code"]]
     assert len(qr.qr_matrix(answer["code"])) - 2 * qr.QUIET_ZONE_MODULES <= 17 + 4 * 10

@@ -29,7 +29,8 @@ def a_voucher_code() -> str:
 
 def decode(image: Image.Image) -> list[str]:
     return [found.text for found in zxingcpp.read_barcodes(
-        np.asarray(image.convert("L")), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        np.asarray(image.convert("L")),
+        formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
     )]
 
 
