@@ -19,6 +19,7 @@ from app.kernel import jobs
 from app.kernel.errors import DomainError
 from app.kernel.ids import new_id
 from app.kernel.keyed_documents import Fault
+from app.kernel.working_days import CalendarError, load_calendar_year
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
 from app.members import operations as members
@@ -47,6 +48,7 @@ def register_commands(app: Flask) -> None:
     """Add the operator commands to the application."""
     settings: Settings = app.extensions["card_settings"]
     app.cli.add_command(benefit_commands)
+    app.cli.add_command(calendar_commands)
     app.cli.add_command(catalogue_commands)
     app.cli.add_command(ledger_commands)
     app.cli.add_command(offline_commands)
@@ -113,6 +115,23 @@ def publish_consent(
         body=body.read().strip(),
     )
     click.echo(f"{purpose} {version}")
+
+
+@click.group("calendar")
+def calendar_commands() -> None:
+    """Working days and public holidays."""
+
+
+@calendar_commands.command("load")
+@click.argument("document", type=click.File(encoding="utf-8"))
+@with_appcontext
+def load_calendar(document: TextIO) -> None:
+    """Load a year from its TOML file, in place of what was known of it."""
+    try:
+        year = load_calendar_year(document.read())
+    except CalendarError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{year}")
 
 
 @click.group("catalogue")

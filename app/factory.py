@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from app.cli import register_commands
 from app.config import Settings, running_settings
 from app.households import operations as households
 from app.households import routes as households_routes
-from app.kernel import checks, jobs
+from app.kernel import checks, jobs, working_days
 from app.kernel.database import database_configuration, db
 from app.kernel.jobs import queue_state
 from app.kernel.keys import KeyRing
@@ -25,6 +26,7 @@ from app.ledger import routes as ledger_routes
 from app.members import operations as members
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
+from app.merchants import queries as merchants_queries
 from app.merchants import routes as merchants_routes
 from app.records import returning, uploads
 from app.records import routes as records_routes
@@ -51,7 +53,7 @@ from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
 from app.trail import routes as trail_routes
 from app.web import docs, health, metrics
-from app.web.auth import Caller, configure_auth
+from app.web.auth import Caller, Role, configure_auth
 from app.web.keys import key_provider
 from app.web.limits import configure_limits
 from app.web.openapi import SynchronousFlask, configure_openapi
@@ -80,7 +82,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_requests(app, trusted_proxy_count=settings.trusted_proxy_count)
     register_problems(app)
     configure_auth(
-        app, keys=keys, issuer=settings.token_issuer, session_is_live=_session_is_live
+        app, keys=keys, issuer=settings.token_issuer, session_is_live=_session_is_live,
+        narrowed=_narrowed,
     )
     find_key = partial(members.find_signing_credential, keys=keys)
     configure_signatures(app, SigningKeys(find_key, members.admit_request))
@@ -126,6 +129,13 @@ def _session_is_live(caller: Caller) -> bool:
     return session_is_live(
         role=caller.role, subject_id=caller.subject_id, session_id=caller.session_id
     )
+
+
+def _narrowed(caller: Caller) -> AbstractContextManager[None]:
+    """Who works for a merchant sees that merchant's rows alone, whatever a query forgets."""
+    if caller.role in {Role.CLERK, Role.MERCHANT_OWNER}:
+        return merchants_queries.behind_wall(staff_id=caller.subject_id)
+    return nullcontext()
 
 
 def carry_out_dry_run(message: jobs.Message) -> None:
@@ -253,10 +263,11 @@ def publish() -> None:
 
 @jobs.periodic("verify", cron="*/10 * * * *")
 def verify() -> None:
-    """Prove the ledger and the redemptions; hold some scores to their definition."""
+    """Prove the ledger and the redemptions; hold some scores to their definition; know the year."""
     checks.record_result(name="ledger", findings=ledger_queries.verify())
     checks.record_result(name="redemptions", findings=redemptions_queries.verify())
     checks.record_result(name="scores", findings=scoring_queries.verify(as_of=current_day()))
+    checks.record_result(name="calendar", findings=working_days.unknown_years())
 
 
 def _until_done(sweep: Callable[..., int]) -> None:

@@ -23,8 +23,8 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, event, text
+from sqlalchemy.orm import Session, SessionTransaction
 
 from app.config import Settings
 from app.factory import create_app
@@ -269,10 +269,18 @@ def app(session_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
         monkeypatch.setattr(bound, "get_bind", lambda *_, **__: connection)
         db.session.remove()
         monkeypatch.setattr(database, "hot_connections", _savepoint_of(connection))
+        event.listen(Session, "after_begin", _outside_the_wall)
         yield session_app
+        event.remove(Session, "after_begin", _outside_the_wall)
         db.session.remove()
         outer.rollback()
         connection.close()
+
+
+def _outside_the_wall(_: Session, begun: SessionTransaction, connection: Connection) -> None:
+    """What is local to a transaction would stay: here all transactions are parts of one."""
+    if not begun.nested:
+        connection.execute(text("SELECT set_config('card.merchant_id', '', true)"))
 
 
 def _savepoint_of(connection: Connection) -> Any:

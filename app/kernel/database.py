@@ -4,6 +4,7 @@
 - `transaction_required()` never opens one and fails without: operations called by operations.
 - `savepoint()` stands only beside the `except` that needs it.
 - `durable()` fails inside a transaction: network calls.
+- `transactions_begin_with()` puts a statement at the head of each transaction of a block.
 - `hot_call()` runs one SQL function or statement as a transaction of its own, in one round trip.
 
 After django-subatomic.  This module alone imports flask_sqlalchemy.
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from typing import Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
@@ -28,6 +30,7 @@ from sqlalchemy import (
     Connection,
     Date,
     DateTime,
+    Executable,
     LargeBinary,
     MetaData,
     PoolProxiedConnection,
@@ -61,6 +64,7 @@ NETWORK_TIMEOUTS: Final[dict[str, int]] = {
 
 T = TypeVar("T")
 HOT: Final = "hot"  # the pool of hot calls
+_opening: ContextVar[Executable | None] = ContextVar("opening", default=None)
 
 
 class Base(DeclarativeBase):
@@ -100,6 +104,7 @@ def transaction() -> Iterator[Session]:
         message = "a transaction is already open"
         raise TransactionError(message)
     with session.begin():
+        _open(session)
         yield session
 
 
@@ -128,7 +133,27 @@ def reading() -> Iterator[Session]:
         yield session
         return
     with session.begin():
+        _open(session)
         yield session
+
+
+@contextmanager
+def transactions_begin_with(statement: Executable) -> Iterator[None]:
+    """Begin every transaction of the block with this statement, which narrows what the rest sees.
+
+    It holds for `transaction` and `reading`.  A hot call is a function with rights of its own.
+    """
+    before = _opening.set(statement)
+    try:
+        yield
+    finally:
+        _opening.reset(before)
+
+
+def _open(session: Session) -> None:
+    statement = _opening.get()
+    if statement is not None:
+        session.execute(statement)
 
 
 def copy_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -64,6 +64,7 @@ def put(
 TABLE_KINDS: dict[str, TableKind] = {
     "outbox": TableKind.CITIZEN,
     "check_results": TableKind.LOCAL,
+    "calendar_years": TableKind.REFERENCE,
     "procrastinate_jobs": TableKind.LOCAL,
     "procrastinate_workers": TableKind.LOCAL,
     "procrastinate_periodic_defers": TableKind.LOCAL,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
-from app.kernel.database import reading
+from app.kernel.database import reading, transactions_begin_with
 from app.kernel.errors import refusal
 from app.merchants.models import MerchantStaff, Shop
 
@@ -20,6 +21,11 @@ class ScanPermit:
 
     merchant_id: UUID
     shop_name: str
+
+
+def behind_wall(*, staff_id: UUID) -> AbstractContextManager[None]:
+    """A block whose transactions see the rows of this person's merchant alone (ADR 16)."""
+    return transactions_begin_with(select(func.merchant_enter_wall(staff_id)))
 
 
 def require_scan_permit(*, staff_id: UUID, session_id: UUID, shop_id: UUID) -> ScanPermit:

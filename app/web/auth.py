@@ -2,7 +2,8 @@
 
 flask-jwt-extended makes the tokens and holds their configuration; they are checked once, thinly, by
 PyJWT underneath with every claim required, because the extension decodes each token twice.  A token
-is only half of the answer: its session must be live.  `factory` gives this module the check; a
+is only half of the answer: its session must be live.  `factory` gives this module the check, and
+what narrows a request to what its caller may see; a
 route marked `session_checked_in_statement` makes it in the same SQL statement as its data instead.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -91,6 +93,7 @@ class Access:
 
 
 SessionCheck = Callable[[Caller], bool]
+Narrowing = Callable[[Caller], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,13 @@ class Authenticator:
     compared, and their session looked at, each time.
     """
 
-    def __init__(self, *, keys: KeyProvider, issuer: str, session_is_live: SessionCheck) -> None:
+    def __init__(
+        self, *, keys: KeyProvider, issuer: str, session_is_live: SessionCheck, narrowed: Narrowing
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._session_is_live = session_is_live
+        self.narrowed = narrowed  # the block in which the caller's request sees no more than it may
         self._verified = lru_cache(maxsize=TOKENS_REMEMBERED)(self._verify)
 
     def caller(self, token: str, *, kind: Literal["access", "refresh"] = "access") -> Caller:
@@ -169,7 +175,12 @@ def _caller_of(claims: dict[str, object]) -> Caller:
 
 
 def configure_auth(
-    app: Flask, *, keys: KeyProvider, issuer: str, session_is_live: SessionCheck
+    app: Flask,
+    *,
+    keys: KeyProvider,
+    issuer: str,
+    session_is_live: SessionCheck,
+    narrowed: Narrowing,
 ) -> None:
     """Set the extension's configuration and the authenticator of this application."""
     active = keys.active(KeyPurpose.TOKEN)
@@ -185,7 +196,7 @@ def configure_auth(
     JWTManager(app)
     app.extensions["card_token_key_id"] = str(active.id)
     app.extensions["card_authenticator"] = Authenticator(
-        keys=keys, issuer=issuer, session_is_live=session_is_live
+        keys=keys, issuer=issuer, session_is_live=session_is_live, narrowed=narrowed
     )
 
 
@@ -268,7 +279,8 @@ def allow(
             if not session_checked_in_statement:
                 check.require_live_session(who)
             g.caller = who
-            return view(*args, **kwargs)
+            with check.narrowed(who):
+                return view(*args, **kwargs)
 
         checked.access = access  # type: ignore[attr-defined]  # read by the house tests
         return checked

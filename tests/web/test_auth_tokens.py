@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,7 +37,10 @@ def ring() -> KeyRing:
 
 @pytest.fixture
 def check(ring: KeyRing) -> Authenticator:
-    return Authenticator(keys=ring, issuer=ISSUER, session_is_live=lambda _: True)
+    return Authenticator(
+        keys=ring, issuer=ISSUER, session_is_live=lambda _: True,
+        narrowed=lambda _: nullcontext(),
+    )
 
 
 def claims(role: Role = Role.CITIZEN, kind: str = "access", /, **changes: Any) -> dict[str, Any]:
@@ -221,7 +225,8 @@ def test_keys_rotate() -> None:
     fresh = {**new_key_document()[KeyPurpose.TOKEN][0], "id": 2}
     both = {**document, "token": [fresh, *document["token"]]}
     make: Callable[[dict[str, Any]], Authenticator] = lambda ring: Authenticator(
-        keys=KeyRing.from_document(ring), issuer=ISSUER, session_is_live=lambda _: True
+        keys=KeyRing.from_document(ring), issuer=ISSUER, session_is_live=lambda _: True,
+        narrowed=lambda _: nullcontext(),
     )
     rotated, retired = make(both), make({**document, "token": [fresh]})
     assert rotated.caller(token).role is Role.CITIZEN
