@@ -11,7 +11,12 @@ from typing import Any, Final
 
 import orjson
 
-from app.benefits.checks import check_catalogue
+from app.benefits.checks import (
+    HOURS_OF_A_DAY,
+    SECONDS_OF_AN_HOUR,
+    check_catalogue,
+    second_of_day,
+)
 from app.benefits.keys import CATALOGUE
 from app.kernel.keyed_documents import (
     Fault,
@@ -51,8 +56,13 @@ class CatalogueEntry:
     open_until: time | None
     claim_limit_count: int | None
     claim_limit_period: str | None
+    claim_limits: tuple[Mapping[str, Any], ...]
     voucher_life_seconds: int
     annul_window_seconds: int
+    slot_seconds: int | None
+    slot_capacity: int | None
+    slot_days_ahead: int | None
+    slot_give_back_seconds: int | None
     stock: int | None
     subsidy_payer: str | None
     subsidy_fen: int
@@ -95,7 +105,10 @@ def changed_version(entry: CatalogueEntry) -> BadCatalogueError:
 
 
 def _entry(one: Mapping[str, Any], raw: Mapping[str, Any]) -> CatalogueEntry:
-    limit, subsidy = one.get("claim_limit", {}), one.get("subsidy", {})
+    subsidy, slots = one.get("subsidy", {}), one.get("slots", {})
+    limits = [one["claim_limit"]] if "claim_limit" in one else one.get("claim_limits", [])
+    shortest: Mapping[str, Any] = next(iter(limits), {})
+    slot_seconds = _slot_seconds(one)
     canonical = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
     return CatalogueEntry(
         code=one["code"],
@@ -112,10 +125,15 @@ def _entry(one: Mapping[str, Any], raw: Mapping[str, Any]) -> CatalogueEntry:
         weekdays=tuple(one.get("weekdays", ALL_WEEKDAYS)),
         open_from=one.get("open_from"),
         open_until=one.get("open_until"),
-        claim_limit_count=limit.get("count"),
-        claim_limit_period=limit.get("period"),
-        voucher_life_seconds=one["voucher_life_seconds"],
+        claim_limit_count=shortest.get("count"),
+        claim_limit_period=shortest.get("period"),
+        claim_limits=tuple(limits),
+        voucher_life_seconds=one.get("voucher_life_seconds", slot_seconds),
         annul_window_seconds=one.get("annul_window_seconds", ANNUL_WINDOW_SECONDS),
+        slot_seconds=slot_seconds,
+        slot_capacity=slots.get("capacity"),
+        slot_days_ahead=slots.get("days_ahead"),
+        slot_give_back_seconds=slots.get("give_back_before_seconds"),
         stock=one.get("stock"),
         subsidy_payer=subsidy.get("payer"),
         subsidy_fen=subsidy.get("fen", 0),
@@ -126,3 +144,14 @@ def _entry(one: Mapping[str, Any], raw: Mapping[str, Any]) -> CatalogueEntry:
         at_all_merchants=one["merchants"] == "all",
         content_digest=sha256(canonical).digest(),
     )
+
+
+def _slot_seconds(one: Mapping[str, Any]) -> int | None:
+    """How long a slot is: so many hours, or as long as a day is open."""
+    if "slots" not in one:
+        return None
+    if "hours" in one["slots"]:
+        return int(one["slots"]["hours"]) * SECONDS_OF_AN_HOUR
+    if "open_from" not in one:
+        return HOURS_OF_A_DAY * SECONDS_OF_AN_HOUR
+    return second_of_day(one["open_until"]) - second_of_day(one["open_from"])

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import time
 from itertools import pairwise
 from typing import Any, Final
 
-from app.benefits.keys import CLAIMED_KINDS
+from app.benefits.keys import CLAIMED_KINDS, PERIODS
 from app.benefits.values import Rung, check_ladder
 from app.kernel.keyed_documents import Finding
 
 WORD: Final = r"[a-z][a-z0-9_]{1,39}"
 WEEKDAYS: Final = range(1, 8)
 NAME_MAX_CHARS: Final = 100
+HOURS_OF_A_DAY: Final = 24
+SECONDS_OF_AN_HOUR: Final = 3600
+DAYS_AHEAD_MAX: Final = 366
+CLAIM_KEYS: Final = (
+    "price_points", "stock", "claim_limit", "claim_limits", "slots", "budget_fen",
+)  # fmt: skip
 Said = Iterator[tuple[str, str]]
 
 
@@ -25,13 +32,18 @@ def check_catalogue(read: Mapping[str, Any], findings: list[Finding]) -> None:
         path = ("benefit", at)
         if path in broken:
             continue
-        said = (*_facts(one), *_money(one), *_use(one))
+        said = (*_facts(one), *_money(one), *_limits(one), *_slots(one), *_use(one))
         findings += [Finding((*path, key), reason) for key, reason in said]
         rungs, ladder_findings = _rungs(one, path, read.get("tiers", ()))
         findings += [*ladder_findings, *check_ladder(rungs)]
         if (one["code"], one["version"]) in known:
             findings.append(Finding((*path, "version"), "this version stands here twice"))
         known.add((one["code"], one["version"]))
+
+
+def second_of_day(moment: time) -> int:
+    """How many seconds after midnight."""
+    return (moment.hour * 60 + moment.minute) * 60 + moment.second
 
 
 def _facts(one: Mapping[str, Any]) -> Said:
@@ -41,7 +53,7 @@ def _facts(one: Mapping[str, Any]) -> Said:
     if len(one["name"]) > NAME_MAX_CHARS or not one["name"].isprintable():
         yield "name", f"at most {NAME_MAX_CHARS} printable characters expected"
     for key in ("version", "voucher_life_seconds"):
-        if one[key] == 0:
+        if one.get(key) == 0:
             yield key, "more than 0 expected"
     if one.get("valid_to", one["valid_from"]) < one["valid_from"]:
         yield "valid_to", "before valid_from"
@@ -64,17 +76,53 @@ def _money(one: Mapping[str, Any]) -> Said:
             yield "budget_fen", "a budget needs a subsidy"
         elif one["budget_fen"] < subsidy_fen:
             yield "budget_fen", "less than one subsidy"
-    if "claim_limit" in one and one["claim_limit"]["count"] == 0:
-        yield "claim_limit", "more than 0 expected: a limit denies nobody"
+
+
+def _limits(one: Mapping[str, Any]) -> Said:
+    limits = one.get("claim_limits", [])
+    if "claim_limit" in one:
+        if limits:
+            yield "claim_limits", "either claim_limit or claim_limits"
+        limits = [one["claim_limit"]]
+    key = "claim_limit" if "claim_limit" in one else "claim_limits"
+    if any(limit["count"] == 0 for limit in limits):
+        yield key, "more than 0 expected: a limit denies nobody"
+    for lower, higher in pairwise(limits):
+        if PERIODS.index(lower["period"]) >= PERIODS.index(higher["period"]):
+            yield key, "different periods expected, the shortest first"
+        elif lower["count"] >= higher["count"]:
+            yield key, f"the limit of a {lower['period']} is never reached: {higher['period']}"
+
+
+def _slots(one: Mapping[str, Any]) -> Said:
+    slots = one.get("slots")
+    if slots is None:
+        if "voucher_life_seconds" not in one:
+            yield "voucher_life_seconds", "missing"
+        return
+    if "voucher_life_seconds" in one:
+        yield "voucher_life_seconds", "a voucher is good in its slot: leave it out"
+    if slots["capacity"] == 0:
+        yield "slots", "more than 0 places expected"
+    if slots["days_ahead"] > DAYS_AHEAD_MAX:
+        yield "slots", f"at most {DAYS_AHEAD_MAX} days ahead"
+    open_seconds = HOURS_OF_A_DAY * SECONDS_OF_AN_HOUR
+    if "open_from" in one and "open_until" in one:
+        open_seconds = second_of_day(one["open_until"]) - second_of_day(one["open_from"])
+    hours = slots.get("hours")
+    if hours is not None and (hours == 0 or open_seconds % (hours * SECONDS_OF_AN_HOUR)):
+        yield "slots", "whole slots expected from open_from until open_until"
 
 
 def _use(one: Mapping[str, Any]) -> Said:
     claimed = one["kind"] in CLAIMED_KINDS
     if not claimed:
-        for key in ("price_points", "stock", "claim_limit", "budget_fen", "stacking_group"):
+        for key in (*CLAIM_KEYS, "stacking_group"):
             if key in one:
                 yield key, f"a {one['kind']} is not claimed"
-    limited = any(key in one for key in ("stock", "budget_fen", "price_points"))
+    if "confirm_above_fen" in one and one["kind"] != "guarantee":
+        yield "confirm_above_fen", f"nobody charges an amount for a {one['kind']}"
+    limited = any(key in one for key in ("stock", "budget_fen", "price_points", "slots"))
     if one.get("offline_allowed") and (limited or not claimed):
         yield "offline_allowed", "what is limited, priced, lent or stated needs the network"
     told = one["kind"] != "ticket" and ("tiers" in one or "step" in one)

@@ -21,6 +21,14 @@ LIMIT = {
     "count": Key(Kind.WHOLE, "How many one person may claim in"),
     "period": Key(Kind.TEXT, "a period in the city.", choices=PERIODS),
 }
+SLOTS = {
+    "capacity": Key(Kind.WHOLE, "How many places each slot has."),
+    "hours": Key(Kind.WHOLE, "How long a slot is; without it the whole day.", needed=False),
+    "days_ahead": Key(Kind.WHOLE, "How many days ahead a slot is chosen; 0 is today."),
+    "give_back_before_seconds": Key(
+        Kind.WHOLE, "It is given back until so long before its slot begins."
+    ),
+}
 SUBSIDY = {
     "payer": Key(Kind.TEXT, "Who pays.", choices=PAYERS),
     "fen": Key(Kind.WHOLE, "How much, for each voucher."),
@@ -40,15 +48,30 @@ BENEFIT = {
         Kind.TEXT, "Without this consent the receiver is told the baseline.", needed=False
     ),
     "price_points": Key(Kind.WHOLE, "Points that it costs everybody.", needed=False),
-    "voucher_life_seconds": Key(Kind.WHOLE, "How long what was claimed or stated is good."),
+    "voucher_life_seconds": Key(
+        Kind.WHOLE,
+        "How long what was claimed or stated is good; with slots left out.",
+        needed=False,
+    ),
     "annul_window_seconds": Key(Kind.WHOLE, "How long a clerk may take it back.", needed=False),
     "claim_limit": Key(Kind.TABLE, "The limit of each person.", needed=False, keys=LIMIT),
+    "claim_limits": Key(
+        Kind.TABLES,
+        "Several limits at once, the shortest period first; or else claim_limit.",
+        needed=False,
+        keys=LIMIT,
+    ),
+    "slots": Key(
+        Kind.TABLE, "Days or hours that the citizen chooses from.", needed=False, keys=SLOTS
+    ),
     "stock": Key(Kind.WHOLE, "How many there are; without it no end.", needed=False),
     "subsidy": Key(Kind.TABLE, "Who pays how much.", needed=False, keys=SUBSIDY),
     "budget_fen": Key(Kind.WHOLE, "What subsidies may come to.", needed=False),
     "offline_allowed": Key(Kind.FLAG, "Can be shown without a network.", needed=False),
     "confirm_above_fen": Key(
-        Kind.WHOLE, "Above this amount the holder confirms on their own phone.", needed=False
+        Kind.WHOLE,
+        "Of a guarantee: above this amount the holder confirms on their own phone.",
+        needed=False,
     ),
     "stacking_group": Key(
         Kind.TEXT, "Of benefits with the same word one voucher at a time.", needed=False

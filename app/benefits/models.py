@@ -36,8 +36,13 @@ class Benefit(Base):
     open_until: Mapped[time | None] = mapped_column(Time)
     claim_limit_count: Mapped[int | None]
     claim_limit_period: Mapped[str | None]
+    claim_limits: Mapped[list[Any]] = mapped_column(server_default="[]")
     voucher_life_seconds: Mapped[int]
     annul_window_seconds: Mapped[int]
+    slot_seconds: Mapped[int | None]
+    slot_capacity: Mapped[int | None]
+    slot_days_ahead: Mapped[int | None]
+    slot_give_back_seconds: Mapped[int | None]
     stock_limited: Mapped[bool]
     score_steps: Mapped[list[Any]] = mapped_column(server_default="[]")
     subsidy_payer: Mapped[str | None]
@@ -76,8 +81,20 @@ class BenefitStock(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class BenefitSlot(Base):
+    """How many places of a slot are taken; a slot that nobody ever claimed has no row."""
+
+    __tablename__ = "benefit_slots"
+
+    benefit_code: Mapped[str] = mapped_column(primary_key=True)
+    begins_at: Mapped[datetime] = mapped_column(primary_key=True)
+    taken_count: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 TABLE_KINDS = {
     "benefits": TableKind.REFERENCE,
     "benefit_merchants": TableKind.REFERENCE,
     "benefit_stock": TableKind.LOCAL,
+    "benefit_slots": TableKind.LOCAL,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hmac import compare_digest
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +21,7 @@ from app.benefits.queries import PublishedBenefit
 from app.benefits.values import is_at_least
 from app.kernel.clock import city_today
 from app.kernel.database import reading, savepoint, transaction, transaction_required
+from app.kernel.errors import refusal
 from app.kernel.ids import new_id
 from app.ledger import queries as ledger
 from app.members.queries import list_consents
@@ -86,7 +88,9 @@ def load_catalogue(text_of_file: str) -> LoadedCatalogue:
 
 def _publish(session: Session, entry: CatalogueEntry) -> None:
     facts = {name: value for name, value in vars(entry).items() if name != "stock"}
-    facts |= {"weekdays": [*entry.weekdays], "score_steps": [*entry.score_steps]}
+    facts |= {
+        name: [*facts[name]] for name in ("weekdays", "score_steps", "claim_limits")
+    }
     limited = entry.stock is not None or entry.budget_fen is not None
     session.add(Benefit(benefit_id=new_id(), stock_limited=limited, **facts))
     if limited:
@@ -147,6 +151,24 @@ def return_stock(*, benefit_id: UUID) -> None:
     """Put back, in the open transaction, what a claim of this version took."""
     transaction_required().execute(
         text("SELECT benefit_give_back(:benefit)"), {"benefit": benefit_id}
+    )
+
+
+def take_slot(*, benefit: PublishedBenefit, begins_at: datetime) -> None:
+    """Take one place of a slot in the open transaction.  Refuses `slot_unknown`, `slot_full`."""
+    why_not = transaction_required().scalar(
+        text("SELECT benefit_take_slot(:benefit, :begins_at)"),
+        {"benefit": benefit.benefit_id, "begins_at": begins_at},
+    )
+    if why_not is not None:
+        raise refusal(why_not)
+
+
+def return_slot(*, benefit_id: UUID, expires_at: datetime) -> None:
+    """Put back, in the open transaction, the place of a voucher; without slots nothing happens."""
+    transaction_required().execute(
+        text("SELECT benefit_return_slot(:benefit, :expires_at)"),
+        {"benefit": benefit_id, "expires_at": expires_at},
     )
 
 

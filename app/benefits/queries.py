@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exists, func, select, text
 
+from app.benefits import refusals
 from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
+from app.kernel.clock import city_today
 from app.kernel.database import reading
 
 _CURRENT = text(
     "SELECT b.benefit_id FROM benefits_on((now() AT TIME ZONE 'Asia/Shanghai')::date) b"
+)
+_SLOTS = text(
+    "SELECT s.begins_at, s.ends_at, s.left_count"
+    " FROM benefit_slots_on(:benefit, :day, clock_timestamp()) s"
+)
+_SLOT = text(
+    "SELECT s.begins_at, s.ends_at, s.left_count FROM benefit_slots_on("
+    " :benefit, (CAST(:begins_at AS timestamptz) AT TIME ZONE 'Asia/Shanghai')::date,"
+    " clock_timestamp()) s WHERE s.begins_at = :begins_at"
 )
 _VALUE = text("SELECT v.value, v.improved FROM benefit_value(:citizen, :benefit) v")
 
 
 @dataclass(frozen=True)
 class PublishedBenefit:
-    """One version of a benefit, in force or not."""
+    """One version of a benefit, in force or not.
+
+    `claim_limit_count` in `claim_limit_period` is the first of `claim_limits`.  The four of the
+    slots are None together.
+    """
 
     benefit_id: UUID
     code: str
@@ -40,8 +55,13 @@ class PublishedBenefit:
     open_until: time | None
     claim_limit_count: int | None
     claim_limit_period: str | None
+    claim_limits: tuple[Mapping[str, Any], ...]
     voucher_life_seconds: int
     annul_window_seconds: int
+    slot_seconds: int | None
+    slot_capacity: int | None
+    slot_days_ahead: int | None
+    slot_give_back_seconds: int | None
     stock_limited: bool
     subsidy_payer: str | None
     subsidy_fen: int
@@ -57,6 +77,15 @@ class GrantedValue:
 
     value: Mapping[str, Any]
     improved: bool
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A slot that is not over, and how many places it has left."""
+
+    begins_at: datetime
+    ends_at: datetime
+    left_count: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +136,7 @@ def offline_terms(*, benefit_id: UUID) -> OfflineTerms:
         )
         takers = None if benefit.at_all_merchants else tuple(session.scalars(merchants))
     by_day = benefit.claim_limit_count if benefit.claim_limit_period == "day" else None
-    free = benefit.price_points == 0 and not benefit.stock_limited
+    free = benefit.price_points == 0 and not benefit.stock_limited and not benefit.slot_seconds
     return OfflineTerms(benefit.offline_allowed and free, benefit.subsidy_fen, by_day, takers)
 
 
@@ -122,6 +151,27 @@ def list_offline_codes(*, merchant_id: UUID) -> list[str]:
             Benefit.benefit_id.in_(ids), Benefit.offline_allowed, Benefit.at_all_merchants | takes
         )
         return list(session.scalars(query))
+
+
+def list_slots(*, benefit_code: str, on: date | None = None) -> list[Slot]:
+    """The slots of a day in the city (None: today) that are not over; none where there are none.
+
+    Refuses `benefit_unknown`.
+    """
+    benefit = find_current(code=benefit_code)
+    if benefit is None:
+        raise refusals.BenefitUnknown
+    with reading() as session:
+        day = on or city_today(session)
+        rows = session.execute(_SLOTS, {"benefit": benefit.benefit_id, "day": day})
+        return [Slot(*row) for row in rows]
+
+
+def find_slot(*, benefit_id: UUID, begins_at: datetime) -> Slot | None:
+    """The slot that begins then, if the version has one that is not over or too far away."""
+    with reading() as session:
+        row = session.execute(_SLOT, {"benefit": benefit_id, "begins_at": begins_at}).one_or_none()
+        return None if row is None else Slot(*row)
 
 
 def count_left(*, benefit: PublishedBenefit) -> int:
@@ -159,8 +209,13 @@ def _published(row: Benefit) -> PublishedBenefit:
         open_until=row.open_until,
         claim_limit_count=row.claim_limit_count,
         claim_limit_period=row.claim_limit_period,
+        claim_limits=tuple(row.claim_limits),
         voucher_life_seconds=row.voucher_life_seconds,
         annul_window_seconds=row.annul_window_seconds,
+        slot_seconds=row.slot_seconds,
+        slot_capacity=row.slot_capacity,
+        slot_days_ahead=row.slot_days_ahead,
+        slot_give_back_seconds=row.slot_give_back_seconds,
         stock_limited=row.stock_limited,
         subsidy_payer=row.subsidy_payer,
         subsidy_fen=row.subsidy_fen,

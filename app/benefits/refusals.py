@@ -47,6 +47,30 @@ class OutOfStock(Conflict):
     advice: ClassVar[str] = "此项权益已领完，请等待补充或选择其他权益。"
 
 
+class SlotNeeded(Conflict):
+    """The benefit has slots, and none was chosen."""
+
+    code: ClassVar[str] = "slot_needed"
+    title: ClassVar[str] = "Choose a slot of the benefit"
+    advice: ClassVar[str] = "此项权益需预约时段，请先选择日期和时段再领取。"
+
+
+class SlotUnknown(NotFound):
+    """The benefit has no such slot, or it is over, or too far away."""
+
+    code: ClassVar[str] = "slot_unknown"
+    title: ClassVar[str] = "The benefit has no such slot now"
+    advice: ClassVar[str] = "没有此时段或已结束，请重新查询可预约的时段。"
+
+
+class SlotFull(Conflict):
+    """Every place of the slot is taken."""
+
+    code: ClassVar[str] = "slot_full"
+    title: ClassVar[str] = "The slot is full"
+    advice: ClassVar[str] = "该时段已约满，请选择其他时段。"
+
+
 class NotClaimable(Conflict):
     """A guarantee or a statement: it is used without a voucher."""
 

@@ -21,6 +21,17 @@ def list_benefits() -> dict[str, Any]:
     return {"benefits": queries.list_current()}
 
 
+@blueprint.route("/benefits/<string:benefit_code>/slots", methods=["GET"])
+@public
+@limits.per_address("120/minute")
+@blueprint.arguments(schemas.SlotDay, location="query")
+@blueprint.response(200, schemas.Slots)
+@blueprint.refuses(404)
+def list_slots(day: dict[str, Any], benefit_code: str) -> dict[str, Any]:
+    """The slots of a day that are not over, and how many places each has left."""
+    return {"slots": queries.list_slots(benefit_code=benefit_code, **day)}
+
+
 @blueprint.route("/me/benefits", methods=["GET"])
 @allow(Role.CITIZEN)
 @blueprint.response(200, schemas.Offers)

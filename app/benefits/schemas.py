@@ -16,6 +16,13 @@ class ScoreStep(ApiSchema):
     value = fields.Dict(required=True)
 
 
+class ClaimLimit(ApiSchema):
+    """How many one person may claim in a period of the city."""
+
+    count = fields.Integer(required=True)
+    period = fields.String(required=True)
+
+
 class PublishedBenefit(ApiSchema):
     """A benefit in force: what everybody gets, and what tiers add."""
 
@@ -34,7 +41,20 @@ class PublishedBenefit(ApiSchema):
     open_until = fields.Time(required=True, allow_none=True)
     claim_limit_count = fields.Integer(required=True, allow_none=True)
     claim_limit_period = fields.String(required=True, allow_none=True)
+    claim_limits = fields.List(
+        fields.Nested(ClaimLimit),
+        required=True,
+        metadata={"description": "All limits of a person, the shortest period first."},
+    )
     voucher_life_seconds = fields.Integer(required=True)
+    slot_seconds = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "With slots: a claim names one, and its voucher is good in it."},
+    )
+    slot_capacity = fields.Integer(required=True, allow_none=True)
+    slot_days_ahead = fields.Integer(required=True, allow_none=True)
+    slot_give_back_seconds = fields.Integer(required=True, allow_none=True)
     subsidy_payer = fields.String(required=True, allow_none=True)
     subsidy_fen = fields.Integer(required=True)
     confirm_above_fen = fields.Integer(required=True, allow_none=True)
@@ -48,6 +68,26 @@ class Benefits(ApiSchema):
     """The catalogue in force."""
 
     benefits = fields.List(fields.Nested(PublishedBenefit), required=True)
+
+
+class SlotDay(ApiSchema):
+    """A day in the city; without it today."""
+
+    on = fields.Date(load_default=None)
+
+
+class Slot(ApiSchema):
+    """A slot that is not over, and how many places it has left."""
+
+    begins_at = fields.AwareDateTime(required=True)
+    ends_at = fields.AwareDateTime(required=True)
+    left_count = fields.Integer(required=True)
+
+
+class Slots(ApiSchema):
+    """The slots of a day; none where the benefit has none on it."""
+
+    slots = fields.List(fields.Nested(Slot), required=True)
 
 
 class NextTier(ApiSchema):

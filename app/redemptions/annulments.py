@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app.benefits.operations import return_stock
+from app.benefits.operations import return_slot, return_stock
 from app.benefits.queries import find_version
 from app.kernel.database import transaction
 from app.kernel.errors import IdReused
@@ -92,6 +92,7 @@ def _annul(
         ).require_accepted()
     if voucher.stock_taken:
         return_stock(benefit_id=voucher.benefit_id)
+    return_slot(benefit_id=voucher.benefit_id, expires_at=voucher.expires_at)
     annulment = Annulment(
         citizen_id=citizen_id, voucher_id=redemption.voucher_id, annulment_id=annulment_id,
         clerk_id=counter.clerk_id, shop_id=counter.shop_id, transfer_id=transfer_id,

@@ -61,9 +61,10 @@ def claim_refusals(*, citizen_id: UUID, benefit: PublishedBenefit) -> Iterator[s
         group = list_stacking_codes(stacking_group=benefit.stacking_group)
         if queries.holds_any(citizen_id=citizen_id, benefit_codes=group):
             yield "other_voucher_held"
-    if benefit.claim_limit_period is not None and benefit.claim_limit_count is not None:
-        claimed = queries.count_claims_in_period(
-            citizen_id=citizen_id, benefit_code=benefit.code, period=benefit.claim_limit_period
+    if benefit.claim_limits:
+        counts = {limit["period"]: limit["count"] for limit in benefit.claim_limits}
+        claimed = queries.count_claims_in_periods(
+            citizen_id=citizen_id, benefit_code=benefit.code, periods=list(counts)
         )
-        if claimed >= benefit.claim_limit_count:
+        if any(claimed[period] >= count for period, count in counts.items()):
             yield "claim_limit_reached"

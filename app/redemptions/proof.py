@@ -89,6 +89,28 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """,
     ),
     (
+        "I5",
+        """
+        SELECT NULL::uuid, NULL::uuid, 'the slot of ' || coalesce(s.benefit_code, v.benefit_code)
+            || ' at ' || coalesce(s.begins_at, v.begins_at) || ' has ' || coalesce(s.taken_count, 0)
+            || ' places taken and ' || coalesce(v.vouchers, 0) || ' vouchers'
+        FROM benefit_slot_counts() s
+        FULL JOIN (
+            SELECT v.benefit_code, benefit_slot_begins(v.benefit_id, v.expires_at) AS begins_at,
+                count(*) AS vouchers
+            FROM vouchers v
+            LEFT JOIN voucher_endings e
+                ON e.citizen_id = v.citizen_id AND e.voucher_id = v.voucher_id
+            LEFT JOIN annulments a
+                ON a.citizen_id = v.citizen_id AND a.voucher_id = v.voucher_id
+            WHERE coalesce(e.kind NOT IN ('expired', 'given_back'), true) AND a.voucher_id IS NULL
+            GROUP BY 1, 2
+        ) v ON v.benefit_code = s.benefit_code AND v.begins_at = s.begins_at
+        WHERE coalesce(s.begins_at, v.begins_at) IS NOT NULL
+          AND coalesce(s.taken_count, 0) <> coalesce(v.vouchers, 0)
+        """,
+    ),
+    (
         "I10",
         """
         SELECT NULL::uuid, NULL::uuid, 'redeemed ' || r.points || ' points, the ledger posted '

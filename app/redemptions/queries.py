@@ -47,16 +47,20 @@ _DUE_VOUCHERS: Final = text("""
                       WHERE e.citizen_id = v.citizen_id AND e.voucher_id = v.voucher_id)
     ORDER BY v.expires_at LIMIT :limit
 """)
-_CLAIMS_IN_PERIOD: Final = text("""
-    SELECT count(*) FROM vouchers v
-    LEFT JOIN voucher_endings e ON e.citizen_id = v.citizen_id AND e.voucher_id = v.voucher_id
-    LEFT JOIN annulments a ON a.citizen_id = v.citizen_id AND a.voucher_id = v.voucher_id
-    WHERE v.citizen_id = :citizen AND v.benefit_code = :code
-      AND (e.kind IS NULL AND v.expires_at > clock_timestamp()
-           OR e.kind IN ('redeemed', 'used_offline') AND a.voucher_id IS NULL)
-      AND (:period = 'ever' OR v.claimed_at >= date_trunc(
-           CASE :period WHEN 'ever' THEN 'day' ELSE :period END,
-           now() AT TIME ZONE 'Asia/Shanghai') AT TIME ZONE 'Asia/Shanghai')
+_CLAIMS_IN_PERIODS: Final = text("""
+    SELECT p.period, count(v.voucher_id) AS claimed
+    FROM unnest(CAST(:periods AS text[])) AS p(period)
+    LEFT JOIN (
+        SELECT v.voucher_id, v.claimed_at FROM vouchers v
+        LEFT JOIN voucher_endings e ON e.citizen_id = v.citizen_id AND e.voucher_id = v.voucher_id
+        LEFT JOIN annulments a ON a.citizen_id = v.citizen_id AND a.voucher_id = v.voucher_id
+        WHERE v.citizen_id = :citizen AND v.benefit_code = :code
+          AND (e.kind IS NULL AND v.expires_at > clock_timestamp()
+               OR e.kind IN ('redeemed', 'used_offline') AND a.voucher_id IS NULL)
+    ) v ON p.period = 'ever' OR v.claimed_at >= date_trunc(
+        CASE p.period WHEN 'ever' THEN 'day' ELSE p.period END,
+        now() AT TIME ZONE 'Asia/Shanghai') AT TIME ZONE 'Asia/Shanghai'
+    GROUP BY p.period
 """)
 
 
@@ -64,7 +68,8 @@ _CLAIMS_IN_PERIOD: Final = text("""
 class HeldVoucher:
     """A voucher of a citizen.
 
-    `status` is claimed, redeemed, used_offline, annulled, expired or given_back.
+    `status` is claimed, redeemed, used_offline, annulled, expired or given_back; it is good from
+    `usable_from_at` on where it has a slot, else from its claim.
     """
 
     voucher_id: UUID
@@ -72,6 +77,7 @@ class HeldVoucher:
     value: Mapping[str, Any]
     price_points: int
     claimed_at: datetime
+    usable_from_at: datetime | None
     expires_at: datetime
     status: str
     ended_at: datetime | None
@@ -129,12 +135,14 @@ def find_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher | None:
         return None if row is None else _held(*row)
 
 
-def count_claims_in_period(*, citizen_id: UUID, benefit_code: str, period: str) -> int:
-    """Claims that count against the limit: live or redeemed ones of this period, in city time."""
-    found = transaction_required().scalar(
-        _CLAIMS_IN_PERIOD, {"citizen": citizen_id, "code": benefit_code, "period": period}
+def count_claims_in_periods(
+    *, citizen_id: UUID, benefit_code: str, periods: list[str]
+) -> dict[str, int]:
+    """Claims that count against limits: live or redeemed ones of these periods, in city time."""
+    rows = transaction_required().execute(
+        _CLAIMS_IN_PERIODS, {"citizen": citizen_id, "code": benefit_code, "periods": periods}
     )
-    return int(found or 0)
+    return {row.period: row.claimed for row in rows}
 
 
 def holds_any(*, citizen_id: UUID, benefit_codes: Sequence[str]) -> bool:
@@ -204,9 +212,12 @@ def verify() -> list[Finding]:
         return find_faults(session)
 
 
-def _vouchers(citizen_id: UUID) -> Select[Voucher, str, datetime, UUID]:
+def _vouchers(citizen_id: UUID) -> Select[Voucher, str, datetime, UUID, datetime | None]:
     return (
-        select(Voucher, VoucherEnding.kind, VoucherEnding.ended_at, Annulment.annulment_id)
+        select(
+            Voucher, VoucherEnding.kind, VoucherEnding.ended_at, Annulment.annulment_id,
+            func.benefit_slot_begins(Voucher.benefit_id, Voucher.expires_at),
+        )
         .outerjoin(
             VoucherEnding,
             and_(
@@ -226,7 +237,8 @@ def _vouchers(citizen_id: UUID) -> Select[Voucher, str, datetime, UUID]:
 
 
 def _held(
-    voucher: Voucher, ended: str | None, ended_at: datetime | None, annulment_id: UUID | None
+    voucher: Voucher, ended: str | None, ended_at: datetime | None, annulment_id: UUID | None,
+    usable_from_at: datetime | None,
 ) -> HeldVoucher:
     return HeldVoucher(
         voucher_id=voucher.voucher_id,
@@ -234,6 +246,7 @@ def _held(
         value=voucher.value,
         price_points=voucher.price_points,
         claimed_at=voucher.claimed_at,
+        usable_from_at=usable_from_at,
         expires_at=voucher.expires_at,
         status="annulled" if annulment_id else ended or "claimed",
         ended_at=ended_at,

@@ -103,6 +103,22 @@ class VoucherGivenBack(Conflict):
     advice: ClassVar[str] = "此券已退回，请持卡人重新领取。"
 
 
+class OutsideSlot(Conflict):
+    """The slot that the voucher was claimed for has not begun."""
+
+    code: ClassVar[str] = "outside_slot"
+    title: ClassVar[str] = "The voucher's slot has not begun"
+    advice: ClassVar[str] = "未到预约时段，请持卡人在预约的时段内再来核销。"
+
+
+class GiveBackTooLate(Conflict):
+    """The voucher's slot is too near, or has begun."""
+
+    code: ClassVar[str] = "give_back_too_late"
+    title: ClassVar[str] = "It is too late to give the voucher back"
+    advice: ClassVar[str] = "已过可退时间，此预约不能再退回。"
+
+
 class ManualCodeUnknown(NotFound):
     """No voucher has the typed code."""
 

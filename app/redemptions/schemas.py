@@ -20,6 +20,10 @@ class Claim(ApiSchema):
 
     voucher_id = fields.UUID(required=True)
     benefit_code = fields.String(required=True, validate=BENEFIT_CODE)
+    slot_begins_at = fields.AwareDateTime(
+        load_default=None,
+        metadata={"description": "Which slot, where the benefit has slots; else left out."},
+    )
 
 
 class ClaimedVoucher(ApiSchema):
@@ -31,6 +35,9 @@ class ClaimedVoucher(ApiSchema):
     value = fields.Dict(required=True)
     price_points = fields.Integer(required=True)
     claimed_at = fields.AwareDateTime(required=True)
+    usable_from_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "When its slot begins; null: at once."}
+    )
     expires_at = fields.AwareDateTime(required=True)
 
 
@@ -42,6 +49,7 @@ class Voucher(ApiSchema):
     value = fields.Dict(required=True)
     price_points = fields.Integer(required=True)
     claimed_at = fields.AwareDateTime(required=True)
+    usable_from_at = fields.AwareDateTime(required=True, allow_none=True)
     expires_at = fields.AwareDateTime(required=True)
     status = fields.String(
         required=True,

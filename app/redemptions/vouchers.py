@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +19,14 @@ from sqlalchemy.orm import Session
 
 from app.benefits import operations as benefits
 from app.benefits import refusals as benefit_refusals
-from app.benefits.queries import PublishedBenefit, find_current, value_for_citizen
+from app.benefits.queries import (
+    PublishedBenefit,
+    Slot,
+    find_current,
+    find_slot,
+    find_version,
+    value_for_citizen,
+)
 from app.kernel.database import reading, savepoint, transaction
 from app.kernel.errors import IdReused, refusal
 from app.kernel.ids import new_id
@@ -32,6 +39,12 @@ from app.redemptions.queries import HeldVoucher
 from app.trail.operations import Actor, record_access
 
 MANUAL_CODE_TRIES: Final = 5
+CLAIM_REFUSALS: Final = (
+    benefit_refusals.OutOfStock, benefit_refusals.SlotUnknown, benefit_refusals.SlotFull,
+    ledger.refusals.InsufficientPoints,
+)  # fmt: skip
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 SWEEP_BACK: Final = timedelta(days=1)
 _LOCK_WALLET: Final = text("SELECT redemption_lock_wallet(:citizen)")
 
@@ -52,14 +65,21 @@ class StoredAnswer:
         return self.answer
 
 
-def claim_voucher(*, citizen_id: UUID, voucher_id: UUID, benefit_code: str) -> str:
+def claim_voucher(
+    *,
+    citizen_id: UUID,
+    voucher_id: UUID,
+    benefit_code: str,
+    slot_begins_at: datetime | None = None,
+) -> str:
     """Claim a benefit and hold its price; the answer as JSON text, the same for the same id.
 
-    A refusal sticks to its `voucher_id`: `benefit_unknown`, `not_claimable`, `card_inactive`,
-    `other_voucher_held`, `claim_limit_reached`, `insufficient_points`, `out_of_stock`; other
-    requests under one id are `id_reused`.
+    `slot_begins_at` chooses the slot of a benefit that has slots.  A refusal sticks to its
+    `voucher_id`: `benefit_unknown`, `not_claimable`, `card_inactive`, `other_voucher_held`,
+    `claim_limit_reached`, `slot_needed`, `slot_unknown`, `insufficient_points`, `out_of_stock`,
+    `slot_full`; other requests under one id are `id_reused`.
     """
-    digest = hashlib.sha256(benefit_code.encode()).digest()
+    digest = _digest(benefit_code, slot_begins_at)
     with transaction() as session:
         session.execute(_LOCK_WALLET, {"citizen": citizen_id})
         first = session.get(VoucherClaim, (citizen_id, voucher_id))
@@ -68,7 +88,7 @@ def claim_voucher(*, citizen_id: UUID, voucher_id: UUID, benefit_code: str) -> s
                 raise IdReused
             stored = StoredAnswer(first.refusal_code, first.details, first.answer)
         else:
-            stored = _claim(session, citizen_id, voucher_id, benefit_code)
+            stored = _claim(session, citizen_id, voucher_id, benefit_code, slot_begins_at)
             session.add(
                 VoucherClaim(
                     citizen_id=citizen_id, voucher_id=voucher_id, request_digest=digest,
@@ -81,7 +101,8 @@ def claim_voucher(*, citizen_id: UUID, voucher_id: UUID, benefit_code: str) -> s
 def give_back_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
     """Give a voucher back and free its points; doing it again changes nothing.
 
-    Refuses `voucher_unknown`, `already_redeemed`, `voucher_annulled`, `voucher_expired`.
+    Refuses `voucher_unknown`, `already_redeemed`, `voucher_annulled`, `voucher_expired`; of a slot
+    that is too near `give_back_too_late`.
     """
     with transaction() as session:
         session.execute(_LOCK_WALLET, {"citizen": citizen_id})
@@ -91,6 +112,7 @@ def give_back_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
         ending = session.get(VoucherEnding, (citizen_id, voucher_id))
         moment = _clock(session)
         if ending is None and voucher.expires_at > moment:
+            _require_time_to_give_back(voucher, moment)
             _end(session, voucher, "given_back", moment)
     held = queries.find_voucher(citizen_id=citizen_id, voucher_id=voucher_id)
     assert held is not None
@@ -160,8 +182,26 @@ def require_usable_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher
     return held
 
 
+def _digest(benefit_code: str, slot_begins_at: datetime | None) -> bytes:
+    slot = "" if slot_begins_at is None else f"@{(slot_begins_at - _EPOCH) // _MICROSECOND}"
+    return hashlib.sha256(f"{benefit_code}{slot}".encode()).digest()
+
+
+def _require_time_to_give_back(voucher: Voucher, moment: datetime) -> None:
+    benefit = find_version(benefit_id=voucher.benefit_id)
+    if benefit.slot_seconds is None or benefit.slot_give_back_seconds is None:
+        return
+    ahead = timedelta(seconds=benefit.slot_seconds + benefit.slot_give_back_seconds)
+    if moment > voucher.expires_at - ahead:
+        raise refusals.GiveBackTooLate
+
+
 def _claim(
-    session: Session, citizen_id: UUID, voucher_id: UUID, benefit_code: str
+    session: Session,
+    citizen_id: UUID,
+    voucher_id: UUID,
+    benefit_code: str,
+    slot_begins_at: datetime | None,
 ) -> StoredAnswer:
     benefit = find_current(code=benefit_code)
     if benefit is None:
@@ -169,16 +209,28 @@ def _claim(
     against = next(claim_refusals(citizen_id=citizen_id, benefit=benefit), None)
     if against is not None:
         return StoredAnswer(against, None, None)
-    return _take(session, citizen_id, voucher_id, benefit)
+    slot = None
+    if slot_begins_at is not None:
+        slot = find_slot(benefit_id=benefit.benefit_id, begins_at=slot_begins_at)
+        if slot is None:
+            return StoredAnswer("slot_unknown", None, None)
+    elif benefit.slot_seconds is not None:
+        return StoredAnswer("slot_needed", None, None)
+    return _take(session, citizen_id, voucher_id, benefit, slot)
 
 
 def _take(
-    session: Session, citizen_id: UUID, voucher_id: UUID, benefit: PublishedBenefit
+    session: Session,
+    citizen_id: UUID,
+    voucher_id: UUID,
+    benefit: PublishedBenefit,
+    slot: Slot | None,
 ) -> StoredAnswer:
-    """Hold the price, then take the stock: what many wait for is locked last."""
+    """Hold the price, then take stock and place: what many wait for is locked last."""
     granted = value_for_citizen(citizen_id=citizen_id, benefit_id=benefit.benefit_id)
     moment = _clock(session)
-    expires_at = moment + timedelta(seconds=benefit.voucher_life_seconds)
+    life = timedelta(seconds=benefit.voucher_life_seconds)
+    expires_at = moment + life if slot is None else slot.ends_at
     hold_id = new_id() if benefit.price_points else None
     try:
         with savepoint():
@@ -189,7 +241,9 @@ def _take(
                 )
                 held.require_accepted()
             benefits.take_stock(benefit=benefit)
-    except (benefit_refusals.OutOfStock, ledger.refusals.InsufficientPoints) as error:
+            if slot is not None:
+                benefits.take_slot(benefit=benefit, begins_at=slot.begins_at)
+    except CLAIM_REFUSALS as error:
         return StoredAnswer(error.code, None, None)
     voucher = Voucher(
         citizen_id=citizen_id, voucher_id=voucher_id, benefit_id=benefit.benefit_id,
@@ -199,10 +253,10 @@ def _take(
     )
     session.add(voucher)
     _write_trail(voucher, "voucher_claimed")
-    return StoredAnswer(None, None, _claim_answer(voucher, benefit))
+    return StoredAnswer(None, None, _claim_answer(voucher, benefit, slot))
 
 
-def _claim_answer(voucher: Voucher, benefit: PublishedBenefit) -> str:
+def _claim_answer(voucher: Voucher, benefit: PublishedBenefit, slot: Slot | None) -> str:
     answer = {
         "voucher_id": voucher.voucher_id,
         "benefit_code": benefit.code,
@@ -210,6 +264,7 @@ def _claim_answer(voucher: Voucher, benefit: PublishedBenefit) -> str:
         "value": voucher.value,
         "price_points": voucher.price_points,
         "claimed_at": voucher.claimed_at,
+        "usable_from_at": None if slot is None else slot.begins_at,
         "expires_at": voucher.expires_at,
     }
     return orjson.dumps(answer, option=orjson.OPT_UTC_Z).decode()
@@ -243,6 +298,7 @@ def _end(session: Session, voucher: Voucher, kind: str, moment: datetime) -> Non
         )
     if voucher.stock_taken:
         benefits.return_stock(benefit_id=voucher.benefit_id)
+    benefits.return_slot(benefit_id=voucher.benefit_id, expires_at=voucher.expires_at)
     if kind == "given_back":
         _write_trail(voucher, "voucher_given_back")
 

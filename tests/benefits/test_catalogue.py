@@ -35,10 +35,11 @@ from tests.redemptions.builders import (
     staff_headers,
 )
 
+SLOTS = {"capacity": 2, "days_ahead": 1, "give_back_before_seconds": 0}
 JINHUA = DIRECTORY / "jinhua.toml"
 SHIPPED = (
     "library", "cinema", "library_children", "transit", "rental", "medical", "scenic_spot",
-    "scenic_spot_points", "parking", "school_gym", "loan",
+    "scenic_spot_points", "parking", "school_gym", "sports_ground", "loan",
 )  # fmt: skip
 
 
@@ -156,6 +157,37 @@ def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Fla
         ({"kind": "guarantee", "offline_allowed": True}, "needs the network"),
         ({"stock": 1, "offline_allowed": True}, "needs the network"),
         ({"kind": "entitlement"}, "consent_purpose is missing"),
+        ({"confirm_above_fen": 1}, "nobody charges an amount for a ticket"),
+        ({"claim_limits": [{"count": 0, "period": "day"}]}, "denies nobody"),
+        (
+            {"claim_limits": [{"count": 2, "period": "month"}, {"count": 1, "period": "day"}]},
+            "the shortest first",
+        ),
+        (
+            {"claim_limits": [{"count": 4, "period": "day"}, {"count": 4, "period": "month"}]},
+            "the limit of a day is never reached",
+        ),
+        (
+            {
+                "claim_limit": {"count": 1, "period": "day"},
+                "claim_limits": [{"count": 2, "period": "month"}],
+            },
+            "either claim_limit or claim_limits",
+        ),
+        ({"voucher_life_seconds": None}, "voucher_life_seconds: missing"),
+        ({"slots": SLOTS}, "good in its slot: leave it out"),
+        ({"slots": {**SLOTS, "capacity": 0}, "voucher_life_seconds": None}, "0 places"),
+        ({"slots": {**SLOTS, "days_ahead": 367}, "voucher_life_seconds": None}, "366 days"),
+        ({"slots": {**SLOTS, "hours": 7}, "voucher_life_seconds": None}, "whole slots"),
+        ({"slots": {**SLOTS, "hours": 0}, "voucher_life_seconds": None}, "whole slots"),
+        (
+            {"slots": SLOTS, "voucher_life_seconds": None, "offline_allowed": True},
+            "needs the network",
+        ),
+        (
+            {"slots": SLOTS, "voucher_life_seconds": None, "kind": "guarantee"},
+            "slots: a guarantee is not claimed",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_whole(facts: dict[str, Any], problem: str) -> None:

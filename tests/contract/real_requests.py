@@ -484,6 +484,9 @@ MAKERS: dict[tuple[str, str], Maker] = {
             values={"baseline": {"tier_statement": True}},
         )}
     ),
+    ("GET", "/benefits/<string:benefit_code>/slots"): lambda world, _: Real(
+        path={"benefit_code": world.benefit_code}
+    ),
     ("GET", "/me/benefits/<string:benefit_code>"): lambda world, _: Real(
         path={"benefit_code": world.benefit_code}
     ),

@@ -58,6 +58,7 @@ READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
+    "/api/v1/benefits/<string:benefit_code>/slots",
 }
 ROUTES = [
     route for route in matrix()
