@@ -1,12 +1,13 @@
 """Real PostgreSQL and Redis for every test; the schema comes from the real migrations.
 
-One embedded server serves all xdist workers; each worker has a database of its own.  The `app`
-fixture runs a test inside an outer transaction that is rolled back; `committing_app` is for races
-and faults, which need real commits.
+One embedded server serves all xdist workers; each worker has a database of its own, a copy of one
+that the migrations have built.  The `app` fixture runs a test inside an outer transaction that is
+rolled back; `committing_app` is for races and faults, which need real commits.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -21,8 +22,10 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 import redis
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from psycopg import sql
 from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -32,6 +35,7 @@ from app.kernel import database
 from app.kernel.database import close_connections, db
 from app.kernel.hot import HotConnection
 from app.kernel.keys import new_key_document
+from app.members import staff
 from app.web import limits
 from demo.servers import Database, Postgres, free_port, start_redis
 from wechat_integration.sandbox.control import SandboxControl
@@ -43,6 +47,12 @@ ROOT = Path(__file__).parent.parent
 SERVER_VARIABLE = "CARD_TEST_SERVERS"
 # On a busy machine a slow Redis is not a dead one; processes that tests start keep the usual limit.
 limits.REDIS_SECONDS_MAX = 30
+# A staff password costs as much as fifty requests: tests about passwords ask for `real_passwords`.
+PRODUCTION_HASHER = staff.HASHER
+staff.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+# Only the machine's own crash loses what is not synced, and then the tests are gone too.
+UNSYNCED = ("fsync", "synchronous_commit", "full_page_writes")
+VACUUM_MIN_ROWS = 1_000
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,6 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
     postgres = (
         Postgres(admin_url=admin_url) if admin_url else Postgres(directory=directory / "pg")
     )
+    if admin_url is None:
+        _forget_durability(postgres.admin_url)
     port = free_port()
     redis_process = start_redis(port=port, directory=directory)
     keys_file = directory / "keys.json"
@@ -64,10 +76,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "password": postgres._password,  # noqa: SLF001 -- handed to the workers
         "redis_port": port,
         "keys_file": str(keys_file),
-        "pg_directory": None if admin_url else str(directory / "pg"),
+        "template": f"card_template_{os.getpid()}",
     })
 
     def stop() -> None:
+        _drop_database(postgres.admin_url, f"card_template_{os.getpid()}")
         redis_process.terminate()
         redis_process.wait(timeout=10)
         postgres.stop()
@@ -75,6 +88,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(SERVER_VARIABLE, None)
 
     config.add_cleanup(stop)
+
+
+def _forget_durability(admin_url: str) -> None:
+    """Wait for no disk; a server that a test breaks is another one (tests/faults)."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        for name in UNSYNCED:
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -109,22 +130,47 @@ def servers() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def test_database(servers: dict[str, Any], worker_id: str) -> Iterator[Database]:
-    """This worker's database, built by the real migrations."""
-    with fresh_database(servers, f"card_test_{worker_id}") as made:
-        migrate(made, Path(servers["keys_file"]))
+    """This worker's database, as the real migrations have built it."""
+    with fresh_database(servers, f"card_test_{worker_id}", template=_migrated(servers)) as made:
         yield made
 
 
+def _migrated(servers: dict[str, Any]) -> str:
+    """The database that all workers copy; the first to ask builds it while the others wait."""
+    template: str = servers["template"]
+    with psycopg.connect(servers["admin_url"], autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (template,))
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (template,))
+        if found.fetchone() is None:
+            half_built = f"{template}_half_built"
+            made = _create_database(servers, half_built, "template1")
+            migrate(made, Path(servers["keys_file"]))
+            connection.execute(f'ALTER DATABASE "{half_built}" RENAME TO "{template}"')
+    return template
+
+
 @contextmanager
-def fresh_database(servers: dict[str, Any], name: str) -> Iterator[Database]:
-    """An empty database on the test server, dropped at the end."""
+def fresh_database(
+    servers: dict[str, Any], name: str, template: str = "template1"
+) -> Iterator[Database]:
+    """A copy of a database (by default an empty one) on the test server, dropped at the end."""
+    yield _create_database(servers, name, template)
+    _drop_database(servers["admin_url"], name)
+
+
+def _create_database(servers: dict[str, Any], name: str, template: str) -> Database:
     admin_url = servers["admin_url"]
+    _drop_database(admin_url, name)
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.execute(f'CREATE DATABASE "{name}" OWNER card_migrate')
+        connection.execute(
+            f'CREATE DATABASE "{name}" OWNER card_migrate TEMPLATE "{template}" STRATEGY file_copy'
+        )
     base, _, query = admin_url.partition("?")
     url = base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
-    yield Database(name, url, servers["password"])
+    return Database(name, url, servers["password"])
+
+
+def _drop_database(admin_url: str, name: str) -> None:
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -165,13 +211,19 @@ def sandbox_server() -> Iterator[SandboxServer]:
         yield server
 
 
-@pytest.fixture
-def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxControl]:
-    """The remote control of the sandbox, which has forgotten everything before."""
+@pytest.fixture(scope="session")
+def sandbox_control(sandbox_server: SandboxServer) -> Iterator[SandboxControl]:
+    """The remote control of the sandbox; tests ask for `sandbox`."""
     with SandboxControl(base_url=sandbox_server.base_url) as control:
-        control.reset()
         yield control
-        control.clear_faults()
+
+
+@pytest.fixture
+def sandbox(sandbox_control: SandboxControl) -> Iterator[SandboxControl]:
+    """The remote control of the sandbox, which has forgotten everything before."""
+    sandbox_control.reset()
+    yield sandbox_control
+    sandbox_control.clear_faults()
 
 
 def sandbox_environment(server: SandboxServer) -> dict[str, str]:
@@ -300,6 +352,12 @@ def _savepoint_of(connection: Connection) -> Any:
 
 
 @pytest.fixture
+def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed at the cost of production."""
+    monkeypatch.setattr(staff, "HASHER", PRODUCTION_HASHER)
+
+
+@pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """An HTTP client inside the rolled-back transaction."""
     return app.test_client()
@@ -330,15 +388,32 @@ def job_app(
 
 
 def truncate_all(made: Database) -> None:
-    """Empty every table that no migration fills, as the administrator."""
+    """Empty every table that no migration fills, as the administrator.
+
+    Almost all are empty or small: looking and deleting takes a hundredth of TRUNCATE's time.
+    """
     with psycopg.connect(made.admin_url, autocommit=True) as connection:
         rows = connection.execute(
-            "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
             " AND tablename NOT IN ('alembic_version', 'consent_texts')"  # filled by migrations
         ).fetchall()
-        if rows:
-            names = ", ".join(str(row[0]) for row in rows)
-            connection.execute(f"TRUNCATE {names} CASCADE")
+        names = [sql.Identifier(row[0]) for row in rows]
+        if not names:
+            return
+        look = sql.SQL("SELECT {}").format(sql.SQL(", ").join(
+            sql.SQL("EXISTS (SELECT FROM {})").format(name) for name in names
+        ))
+        large = []
+        with connection.transaction():
+            # Waits for whoever still writes, as TRUNCATE does.
+            connection.execute(sql.SQL("LOCK TABLE {}").format(sql.SQL(", ").join(names)))
+            connection.execute("SET LOCAL session_replication_role = replica")  # no triggers
+            filled = connection.execute(look).fetchone() or ()
+            for name in itertools.compress(names, filled):
+                deleted = connection.execute(sql.SQL("DELETE FROM {}").format(name))
+                large += [name] * (deleted.rowcount > VACUUM_MIN_ROWS)
+        for name in large:
+            connection.execute(sql.SQL("VACUUM {}").format(name))
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ class Operation:
         self.described = contract[as_openapi(route.rule)][route.method]
         self._world, self._sandbox, self._route = world, sandbox, route
         self.roles: list[str | None] = [None if role == PUBLIC else role for role in route.roles]
+        self._unused: Real | None = None
 
     @property
     def can_be_broken(self) -> bool:
@@ -87,6 +88,16 @@ class Operation:
 
     def real(self) -> Real:
         return request_for(self._world, self._sandbox, self._route)
+
+    def unused(self) -> Real:
+        """The last real request while nobody took it, otherwise a new one: making one is dear."""
+        self._unused = self._unused or self.real()
+        return self._unused
+
+    def forget_what_was_used(self, answer: Any) -> None:
+        """What a reading or a refused request named is still there for the next one."""
+        if self._route.method != "GET" and answer.status_code < 400:
+            self._unused = None
 
     def headers(self, role: str | None) -> dict[str, str]:
         if role is None:
@@ -142,8 +153,8 @@ def keeps(operation: Operation, examples: int) -> None:
     @bounded(examples)
     @given(case=positive, role=_roles(operation), mix=st.one_of(EVERYTHING, SOMETHING))
     def run(case: Any, role: str | None, mix: set[int]) -> None:
-        _mix_in(case, operation.real().values, mix)
-        operation.call(case, CHECKS, role)
+        _mix_in(case, operation.unused().values, mix)
+        operation.forget_what_was_used(operation.call(case, CHECKS, role))
 
     run()
 
