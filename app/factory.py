@@ -26,6 +26,8 @@ from app.ledger import routes as ledger_routes
 from app.members import operations as members
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
+from app.merchants import application_routes as merchant_application_routes
+from app.merchants import applications, employment
 from app.merchants import queries as merchants_queries
 from app.merchants import routes as merchants_routes
 from app.records import returning, uploads
@@ -117,6 +119,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(publication_routes.blueprint)
     api.register_blueprint(publication_routes.well_known)
     api.register_blueprint(merchants_routes.blueprint)
+    api.register_blueprint(merchant_application_routes.blueprint)
     api.register_blueprint(benefits_routes.blueprint)
     api.register_blueprint(redemptions_routes.blueprint)
     api.register_blueprint(offline_routes.blueprint)
@@ -217,6 +220,13 @@ def prune_returned() -> None:
 def prune_uploads() -> None:
     """Delete files whose upload was broken off."""
     uploads.prune_uploads()
+
+
+@jobs.periodic("prune_applications", cron="57 * * * *")
+def prune_applications() -> None:
+    """Forget contacts of applications, and codes of invitations, that are past their time."""
+    applications.forget_contacts()
+    employment.prune_invitations()
 
 
 @jobs.periodic("prune_nonces", cron="*/10 * * * *")

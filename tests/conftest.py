@@ -395,7 +395,8 @@ def truncate_all(made: Database) -> None:
     with psycopg.connect(made.admin_url, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            " AND tablename NOT IN ('alembic_version', 'consent_texts')"  # filled by migrations
+            " AND tablename NOT IN"  # filled by migrations
+            " ('alembic_version', 'consent_texts', 'commitment_texts')"
         ).fetchall()
         names = [sql.Identifier(row[0]) for row in rows]
         if not names:

@@ -34,6 +34,7 @@ class KeyPurpose(StrEnum):
     DATA_WRAP = "data_wrap"  # wraps the data key of each citizen
     UPLOAD_WRAP = "upload_wrap"  # wraps the key of each file that waits to be taken
     STAFF_SECRET = "staff_secret"  # noqa: S105 -- seals TOTP secrets of staff
+    MERCHANT_CONTACT = "merchant_contact"  # seals the contact persons of applying organisations
     SOURCE_SECRET = "source_secret"  # noqa: S105 -- seals what source machines sign with
     CODE = "code"  # seals pass codes, voucher codes and join tickets
     OFFLINE_VOUCHER = "offline_voucher"  # the Ed25519 seed that signs offline codes

@@ -184,12 +184,18 @@ def sign_in_staff(
 
 
 def disable_staff(*, staff_id: UUID) -> None:
-    """Disable an account and end its sessions; StaffNotFound otherwise."""
-    with transaction() as session:
-        account = _require_account(session, staff_id)
-        account.status = "disabled"
-        session.flush()
-        end_sessions(role=account.role, subject_id=staff_id, reason="account_disabled")
+    """Disable an account in a transaction of its own; see `close_staff`."""
+    with transaction():
+        close_staff(staff_id=staff_id)
+
+
+def close_staff(*, staff_id: UUID) -> None:
+    """Disable an account and end its sessions, in the open transaction; StaffNotFound otherwise."""
+    session = transaction_required()
+    account = _require_account(session, staff_id)
+    account.status = "disabled"
+    session.flush()
+    end_sessions(role=account.role, subject_id=staff_id, reason="account_disabled")
     log.warning("staff disabled", extra={"staff": str(staff_id)})
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import unicodedata
 from typing import ClassVar
 
+from stdnum.cn import uscc
+from stdnum.exceptions import ValidationError
+
 from app.kernel.errors import Invalid
 from app.members.id_numbers import is_id_number
-
-ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-LENGTH = 18
-_VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 
 class CreditCodeInvalid(Invalid):
@@ -27,17 +26,16 @@ class CreditCodeInvalid(Invalid):
 
 def check_character(first_seventeen: str) -> str:
     """The last character that belongs to these seventeen."""
-    total = sum(
-        _VALUES[character] * pow(3, place, 31) for place, character in enumerate(first_seventeen)
-    )
-    return ALPHABET[-total % 31]
+    return uscc.calc_check_digit(first_seventeen)
 
 
 def parse_credit_code(text: str) -> str:
     """The code in its one canonical form; CreditCodeInvalid when it is none."""
-    code = "".join(unicodedata.normalize("NFKC", text).split()).upper()
-    if len(code) != LENGTH or not set(code) <= set(ALPHABET):
-        raise CreditCodeInvalid
-    if check_character(code[:-1]) != code[-1] or is_id_number(code):
+    joined = "".join(unicodedata.normalize("NFKC", text).split())
+    try:
+        code = uscc.validate(joined)
+    except ValidationError as error:
+        raise CreditCodeInvalid from error
+    if is_id_number(code):
         raise CreditCodeInvalid
     return code

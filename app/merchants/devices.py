@@ -57,7 +57,7 @@ def invite_device(*, owner_id: UUID, shop_id: UUID, name: str) -> Invitation:
     """
     code = secrets.token_urlsafe(CODE_BYTES)
     with transaction() as session:
-        merchant_id = _merchant_of(session, owner_id)
+        merchant_id = merchant_of_owner(session, owner_id)
         shop = session.get(Shop, shop_id)
         if shop is None or shop.merchant_id != merchant_id:
             raise refusals.ShopUnknown
@@ -105,7 +105,7 @@ def switch_off_device(*, device_id: UUID, owner_id: UUID | None) -> EnrolledDevi
         ).one_or_none()
         shop = None if held is None else session.get_one(Shop, held.shop_id)
         own = owner_id is None or (
-            shop is not None and shop.merchant_id == _merchant_of(session, owner_id)
+            shop is not None and shop.merchant_id == merchant_of_owner(session, owner_id)
         )
         if held is None or not own:
             raise refusals.DeviceUnknown
@@ -120,7 +120,7 @@ def switch_off_device(*, device_id: UUID, owner_id: UUID | None) -> EnrolledDevi
 def list_own_devices(*, owner_id: UUID) -> list[EnrolledDevice]:
     """The devices of the owner's merchant.  Refuses `not_merchant_staff`."""
     with reading() as session:
-        merchant_id = _merchant_of(session, owner_id)
+        merchant_id = merchant_of_owner(session, owner_id)
         query = _devices().where(Shop.merchant_id == merchant_id).order_by(Device.enrolled_at)
         return [_enrolled(*row) for row in session.execute(query)]
 
@@ -148,7 +148,8 @@ def _require_proof(code: str, key: PublicKey, proof: bytes) -> None:
         raise refusals.DeviceKeyUnproven
 
 
-def _merchant_of(session: Session, owner_id: UUID) -> UUID:
+def merchant_of_owner(session: Session, owner_id: UUID) -> UUID:
+    """The merchant that somebody owns; NotMerchantStaff otherwise."""
     owner = session.get(MerchantStaff, owner_id)
     if owner is None or not owner.active or owner.role != "merchant_owner":
         raise refusals.NotMerchantStaff

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.database import transaction
@@ -60,20 +60,6 @@ def register_merchant(*, merchant_id: UUID, credit_code: str, name: str) -> Regi
         if (held.credit_code, held.name) != (code, name):
             raise IdReused
         return RegisteredMerchant(merchant_id, code, name, held.suspended)
-
-
-def set_merchant_suspended(*, merchant_id: UUID, suspended: bool) -> RegisteredMerchant:
-    """Stop or allow a merchant's scanning; it holds from the next scan on."""
-    with transaction() as session:
-        held = session.scalar(
-            update(Merchant)
-            .where(Merchant.merchant_id == merchant_id)
-            .values(suspended=suspended)
-            .returning(Merchant)
-        )
-        if held is None:
-            raise refusals.MerchantUnknown
-        return RegisteredMerchant(merchant_id, held.credit_code, held.name, held.suspended)
 
 
 def open_shop(*, shop_id: UUID, merchant_id: UUID, name: str) -> RegisteredShop:

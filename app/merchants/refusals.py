@@ -85,3 +85,91 @@ class DeviceKeyUnproven(Unauthenticated):
     code: ClassVar[str] = "device_key_unproven"
     title: ClassVar[str] = "The device does not prove that it holds its key"
     advice: ClassVar[str] = "设备密钥校验失败，请重新登记设备。"
+
+
+class CommitmentStale(Conflict):
+    """The commitment that was signed is not the one in force."""
+
+    code: ClassVar[str] = "commitment_stale"
+    title: ClassVar[str] = "Another text of the commitment is in force"
+    advice: ClassVar[str] = "承诺书已更新，请阅读最新版本后重新提交。"
+
+
+class ApplicationUnknown(NotFound):
+    """There is no such application, or the secret is not its own."""
+
+    code: ClassVar[str] = "application_unknown"
+    title: ClassVar[str] = "There is no such application"
+    advice: ClassVar[str] = "没有找到该申请，请核对申请编号和查询密码。"
+
+
+class ApplicationDecided(Conflict):
+    """The application was approved or refused before."""
+
+    code: ClassVar[str] = "application_decided"
+    title: ClassVar[str] = "The application has been decided"
+    advice: ClassVar[str] = "该申请已有处理结果，请刷新后查看。"
+
+
+class ApplicationNotProposed(Conflict):
+    """Nobody has proposed to approve the application."""
+
+    code: ClassVar[str] = "application_not_proposed"
+    title: ClassVar[str] = "No operator has proposed to approve the application"
+    advice: ClassVar[str] = "须先由一名工作人员提出通过意见，再由另一名确认。"
+
+
+class ApplicationNotApproved(Conflict):
+    """The application has opened no merchant."""
+
+    code: ClassVar[str] = "application_not_approved"
+    title: ClassVar[str] = "The application has not been approved"
+    advice: ClassVar[str] = "申请尚未通过，暂不能开通账号。"
+
+
+class ContactForgotten(NotFound):
+    """The contact's data were deleted: nobody needs them any more."""
+
+    code: ClassVar[str] = "contact_forgotten"
+    title: ClassVar[str] = "The contact's data have been deleted"
+    advice: ClassVar[str] = "联系人信息已按期限删除。"
+
+
+class StaffInvitationUnknown(NotFound):
+    """The code opens no account: wrong, over, or used."""
+
+    code: ClassVar[str] = "staff_invitation_unknown"
+    title: ClassVar[str] = "The code opens no account"
+    advice: ClassVar[str] = "邀请码无效、已使用或已过期，请重新获取。"
+
+
+class StaffUnknown(NotFound):
+    """The merchant has no such staff, or not any more."""
+
+    code: ClassVar[str] = "merchant_staff_unknown"
+    title: ClassVar[str] = "The merchant has no such staff"
+    advice: ClassVar[str] = "本商户没有此员工，请刷新后重试。"
+
+
+class OwnAccount(Conflict):
+    """Nobody ends the account that they are signed in with."""
+
+    code: ClassVar[str] = "own_account"
+    title: ClassVar[str] = "An owner cannot end the own account"
+    advice: ClassVar[str] = "不能停用自己的账号，请由另一名店长操作。"
+
+
+class SuspensionUnknown(NotFound):
+    """There is no such suspension."""
+
+    code: ClassVar[str] = "suspension_unknown"
+    title: ClassVar[str] = "There is no such suspension"
+    advice: ClassVar[str] = "没有找到该暂停记录，请刷新后重试。"
+
+
+class SuspensionEnded(Conflict):
+    """The suspension is over."""
+
+    code: ClassVar[str] = "suspension_ended"
+    title: ClassVar[str] = "The suspension has ended"
+    advice: ClassVar[str] = "该暂停已解除，无需重复操作。"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from app.merchants import devices, operations, queries, schemas
+from app.merchants import devices, operations, queries, schemas, suspensions
 from app.web import limits
 from app.web.auth import Role, allow, caller, public
 from app.web.openapi import API_PREFIX, Blueprint
@@ -26,12 +26,32 @@ def register_merchant(body: dict[str, Any]) -> operations.RegisteredMerchant:
 
 @blueprint.route("/merchant-suspensions", methods=["POST"])
 @allow(Role.OPERATOR)
-@blueprint.arguments(schemas.Suspension)
-@blueprint.response(200, schemas.Merchant)
+@blueprint.arguments(schemas.NewSuspension)
+@blueprint.response(200, schemas.Suspension)
 @blueprint.refuses(404)
-def suspend_merchant(body: dict[str, Any]) -> operations.RegisteredMerchant:
-    """Stop or allow a merchant's scanning."""
-    return operations.set_merchant_suspended(**body)
+def suspend_merchant(body: dict[str, Any]) -> suspensions.KeptSuspension:
+    """Stop a merchant's scanning at once."""
+    return suspensions.suspend(operator_id=caller().subject_id, **body)
+
+
+@blueprint.route("/merchant-suspensions/<uuid:suspension_id>/lifting", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.Reason)
+@blueprint.response(200, schemas.Suspension)
+@blueprint.refuses(404, 409)
+def lift_suspension(body: dict[str, Any], suspension_id: UUID) -> suspensions.KeptSuspension:
+    """Propose the end of a suspension; another operator's call ends it."""
+    return suspensions.lift(
+        operator_id=caller().subject_id, suspension_id=suspension_id, **body
+    )
+
+
+@blueprint.route("/merchant/suspensions", methods=["GET"])
+@allow(Role.MERCHANT_OWNER)
+@blueprint.response(200, schemas.Suspensions)
+def list_suspensions() -> dict[str, Any]:
+    """The suspensions of the caller's merchant, with their reasons."""
+    return {"suspensions": suspensions.list_own_suspensions(owner_id=caller().subject_id)}
 
 
 @blueprint.route("/shops", methods=["POST"])

@@ -26,11 +26,31 @@ class Merchant(ApiSchema):
     suspended = fields.Boolean(required=True)
 
 
-class Suspension(ApiSchema):
-    """Stop (true) or allow (false) a merchant's scanning."""
+class Reason(ApiSchema):
+    """Why somebody acts; it is kept, and read by those whom it concerns."""
 
+    reason = fields.String(required=True, validate=validate.Length(5, 500))
+
+
+class NewSuspension(Reason):
+    """Stop a merchant, under an id that the caller made."""
+
+    suspension_id = fields.UUID(required=True)
     merchant_id = fields.UUID(required=True)
-    suspended = fields.Boolean(required=True)
+
+
+class Suspension(NewSuspension):
+    """A suspension; it holds until `ended_at`."""
+
+    suspended_at = fields.AwareDateTime(required=True)
+    ending_proposed = fields.Boolean(required=True)
+    ended_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class Suspensions(ApiSchema):
+    """The suspensions of a merchant."""
+
+    suspensions = fields.List(fields.Nested(Suspension), required=True)
 
 
 class Shop(ApiSchema):

@@ -28,6 +28,7 @@ from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
+from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
@@ -432,7 +433,7 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 
 
 MAKERS: dict[tuple[str, str], Maker] = {
-    **{route: _of_order(make) for route, make in (ORDERS | OFFLINE).items()},
+    **{route: _of_order(make) for route, make in (ORDERS | OFFLINE | MERCHANTS).items()},
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
         lambda _: {"village_code": _new_village_code(), "name": "上河村"}
@@ -562,9 +563,6 @@ MAKERS: dict[tuple[str, str], Maker] = {
         lambda _: {
             "merchant_id": str(new_id()), "credit_code": made_up_credit_code(), "name": "影城",
         }
-    ),
-    ("POST", "/merchant-suspensions"): _of_body(
-        lambda world: {"merchant_id": str(world.theirs.merchant_id), "suspended": False}
     ),
     ("POST", "/shops"): _of_body(
         lambda world: {

@@ -93,7 +93,11 @@ def test_what_an_operator_cannot_register(
             (404, "merchant_unknown"),
         ),
         (
-            "merchant-suspensions", {"merchant_id": str(new_id()), "suspended": True},
+            "merchant-suspensions",
+            {
+                "suspension_id": str(new_id()), "merchant_id": str(new_id()),
+                "reason": "接到举报，待核查",
+            },
             (404, "merchant_unknown"),
         ),
     ]  # fmt: skip
@@ -135,13 +139,14 @@ def test_suspension_ending_and_disabling_hold_at_once(
     app: Flask, client: FlaskClient, operator: Any
 ) -> None:
     clerk = make_clerk(app)
-    body = {"merchant_id": str(clerk.merchant_id), "suspended": True}
+    reason = {"reason": "接到举报，待核查"}
+    body = {"suspension_id": str(new_id()), "merchant_id": str(clerk.merchant_id), **reason}
     client.post(f"{API}/merchant-suspensions", json=body, headers=operator)
     with pytest.raises(refusals.MerchantSuspended):
         permit(clerk)
-    body["suspended"] = False
-    answer = client.post(f"{API}/merchant-suspensions", json=body, headers=operator)
-    assert answer.get_json()["suspended"] is False
+    for one in (operator, staff_headers(app, Role.OPERATOR)):
+        path = f"{API}/merchant-suspensions/{body['suspension_id']}/lifting"
+        assert client.post(path, json=reason, headers=one).status_code == 200
     assert permit(clerk)
     operations.assign_staff(
         staff_id=clerk.staff_id, merchant_id=clerk.merchant_id, role="clerk", active=False

@@ -52,6 +52,10 @@ MUST_BE_LIMITED = {
     *(f"{COUNTER}/{act}" for act in (
         "start", "complete", "claim", "dispute", "resolve", "payment",
     )),
+    "/api/v1/merchant-applications", "/api/v1/merchant-applications/status",
+    "/api/v1/merchant-applications/owner-invitation",
+    "/api/v1/merchant-applications/<uuid:application_id>/contact", "/api/v1/merchant/shops",
+    "/api/v1/merchant/staff-invitations", "/api/v1/staff-invitations/acceptance",
     "/api/v1/me/ranks", "/api/v1/me/ranks/leave", f"{BENEFIT}/statements",
 }
 READINGS = {

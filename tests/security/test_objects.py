@@ -23,7 +23,7 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
-from tests.security import orders
+from tests.security import merchants, orders
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -283,6 +283,19 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("POST", "/devices/<uuid:device_id>/switch-off"): refused(
         "POST", "/devices/{device}/switch-off", (404, "device_unknown"), role=Role.MERCHANT_OWNER
     ),
+    ("POST", "/merchant/staff-invitations"): merchants.staff_join_our_own_shops,
+    ("POST", "/merchant/shops"): merchants.a_shop_under_their_id_stays_theirs,
+    **{
+        ("POST", f"/merchant/staff/<uuid:staff_id>/{act}"): merchants.their_staff_is_unknown
+        for act in ("move", "end")
+    },
+    **{
+        ("POST", path): merchants.applications_need_their_secret
+        for path in (
+            "/merchant-applications", "/merchant-applications/status",
+            "/merchant-applications/owner-invitation",
+        )
+    },
     ("POST", "/offline/uploads"): uploads_are_signed_by_their_device,
     ("POST", "/redemptions"): scans_stay_in_our_shop,
     ("POST", "/redemptions/preview"): scans_stay_in_our_shop,
@@ -293,6 +306,7 @@ CHECKS: dict[tuple[str, str], Check] = {
 # tests/households that an invitation is, for whoever was handed it.
 PROOFS = {
     ("POST", "/devices"),  # tests/merchants/test_devices.py: a code is good once
+    ("POST", "/staff-invitations/acceptance"),  # tests/merchants/test_employment.py: the same
     ("POST", "/sign-in/wechat"), ("POST", "/join"), ("POST", "/me/household/invitation"),
     ("POST", "/me/household/join"),
 }
