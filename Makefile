@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-requirements.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+# Tests start dozens of processes: compiled modules are kept, whatever the surroundings say.
+unexport PYTHONDONTWRITEBYTECODE
 UPGRADE :=
 PYTEST := $(BIN)/pytest -q
 
@@ -45,7 +47,7 @@ check: setup ## lint, types, import contracts, SQL of migrations
 		$(BIN)/squawk --config .squawk.toml var/migrations/*.sql
 
 test: check ## what CI runs: setup, check and the whole suite
-	$(PYTEST) -n auto
+	$(PYTEST) -n auto --dist worksteal
 
 demo: setup ## set everything up, walk through the whole job, then serve
 	@test -f demo/__main__.py || { echo "The demo is not built yet."; exit 1; }

@@ -16,8 +16,6 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 import orjson
-import xlsxwriter
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
@@ -176,6 +174,9 @@ def returned_csv(returned: Returned) -> bytes:
 
 def returned_xlsx(returned: Returned) -> bytes:
     """The rows as Excel file: texts are text cells whatever they begin with."""
+    import xlsxwriter  # noqa: PLC0415 -- no other process needs it at its start
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415 -- the same
+
     content = io.BytesIO()
     with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
         sheet = book.add_worksheet("退回数据")

@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from app.records import cells, excel, reading
+from app.records import cells, excel, excel_reader, reading
 from app.records.catalogue import load_catalogue
 from app.records.reading import Encoding, FileReason, FileRefusedError, FileTooLarge, open_table
 from tests.records.programme import HOURS, csv_file, header
@@ -138,7 +138,7 @@ def test_a_zip_bomb_is_refused_before_it_unpacks() -> None:
 def test_too_many_members_rows_columns_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     many = io.BytesIO()
     with zipfile.ZipFile(many, "w") as archive:
-        for number in range(excel.MEMBERS_MAX + 1):
+        for number in range(excel_reader.MEMBERS_MAX + 1):
             archive.writestr(str(number), b"")
     sheet = (
         b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'

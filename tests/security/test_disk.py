@@ -1,6 +1,7 @@
 """What departments deliver and get back never touches a disk outside of the database.
 
-The process that reads Excel files can write no file at all: `RLIMIT_FSIZE` in app/records/excel.py.
+The process that reads Excel files can write no file at all: `RLIMIT_FSIZE` in its module,
+app/records/excel_reader.py.
 """
 
 from __future__ import annotations
