@@ -54,6 +54,7 @@ class Settings:
     csv_max_bytes: int  # the largest CSV file that is taken in
     xlsx_max_bytes: int  # the largest Excel file
     at_once_max_bytes: int  # a file that is judged while its sender waits
+    webhooks_to_loopback: bool  # for development: webhooks may go to this machine, without TLS
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -89,6 +90,7 @@ class Settings:
             csv_max_bytes=reader.integer("CARD_CSV_MAX_BYTES", 512_000_000, 1, 512_000_000),
             xlsx_max_bytes=reader.integer("CARD_XLSX_MAX_BYTES", 10_000_000, 1, 10_000_000),
             at_once_max_bytes=reader.integer("CARD_AT_ONCE_MAX_BYTES", 1 << 20, 0, 1 << 23),
+            webhooks_to_loopback=bool(reader.integer("CARD_WEBHOOKS_TO_LOOPBACK", 0, 0, 1)),
         )
         if reader.problems:
             raise BadSettingsError(reader.problems)

@@ -62,6 +62,13 @@ from app.web.openapi import SynchronousFlask, configure_openapi
 from app.web.problems import register_problems
 from app.web.requests import configure_requests
 from app.web.signatures import SigningKeys, configure_signatures
+from app.webhooks import deliveries as webhook_deliveries
+from app.webhooks import dispatch as webhook_dispatch
+from app.webhooks import events as webhook_events
+from app.webhooks import routes as webhooks_routes
+from app.webhooks.addresses import Guard
+from app.webhooks.queries import webhook_state
+from app.webhooks.sending import Sender
 from app.wechat import messages, pay_score
 from app.wechat import routes as wechat_routes
 from app.wechat.gateway import build_gateway, build_pay_score
@@ -92,7 +99,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
     app.extensions["card_pay_score"] = build_pay_score(settings)
-    jobs.handler(messages.REDEEMED_TOPIC)(messages.send_redeemed)
+    app.extensions["card_webhooks"] = Sender(Guard(loopback_allowed=settings.webhooks_to_loopback))
+    jobs.handler(messages.REDEEMED_TOPIC)(tell_redeemed)
+    for topic in webhook_events.TOPICS:
+        if topic != messages.REDEEMED_TOPIC:
+            jobs.handler(topic)(webhook_deliveries.spread)
     jobs.handler(due.DUE_TOPIC)(messages.send_due)
     for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
         jobs.handler(topic)(pay_score.settle_order)
@@ -124,6 +135,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(redemptions_routes.blueprint)
     api.register_blueprint(offline_routes.blueprint)
     api.register_blueprint(service_orders_routes.blueprint)
+    api.register_blueprint(webhooks_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
     api.register_blueprint(wechat_routes.callbacks)
 
@@ -139,6 +151,12 @@ def _narrowed(caller: Caller) -> AbstractContextManager[None]:
     if caller.role in {Role.CLERK, Role.MERCHANT_OWNER}:
         return merchants_queries.behind_wall(staff_id=caller.subject_id)
     return nullcontext()
+
+
+def tell_redeemed(message: jobs.Message) -> None:
+    """Tell the merchant's programs, then the citizen: a second try finds the first part done."""
+    webhook_deliveries.spread(message)
+    messages.send_redeemed(message)
 
 
 def carry_out_dry_run(message: jobs.Message) -> None:
@@ -171,6 +189,20 @@ def keep_service_orders() -> None:
     _until_done(due.expire_due_orders)
     _until_done(due.remind_due_orders)
     _until_done(due.debit_due_orders)
+
+
+@jobs.periodic("send_webhooks", cron="* * * * * */2")
+def send_webhooks() -> None:
+    """Send the webhooks that are due."""
+    webhook_dispatch.send_due(
+        sender=webhooks_routes.sender(), keys=key_provider(), must_stop=jobs.must_stop
+    )
+
+
+@jobs.periodic("prune_webhooks", cron="47 * * * *")
+def prune_webhooks() -> None:
+    """Forget webhooks that are past their time."""
+    _until_done(webhook_deliveries.prune_deliveries)
 
 
 @jobs.periodic("publish_deny_list", cron="*/5 * * * *")
@@ -297,7 +329,7 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
     metrics.configure_metrics(
         app,
         token=settings.metrics_token_secret,
-        gauges=(queue_state, checks.check_state, _due_holds),
+        gauges=(queue_state, checks.check_state, _due_holds, webhook_state),
     )
 
 

@@ -187,6 +187,7 @@ def environment(made: Database, keys_file: Path, **extra: str) -> dict[str, str]
         "WECHAT_REDEEMED_TEMPLATE_ID": "template-redeemed",
         "REAL_NAME_URL": "http://127.0.0.1:9/realname/check",
         "REAL_NAME_SECRET": "real-name-test-secret-of-32-bytes-and-more",
+        "CARD_WEBHOOKS_TO_LOOPBACK": "1",
         **extra,
     }
 

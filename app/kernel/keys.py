@@ -44,6 +44,7 @@ class KeyPurpose(StrEnum):
     INDEX_PHONE = "index_phone"  # blind index of phone numbers
     SIGN_IN = "sign_in"  # keyed hashes of machines' secrets and of who tries to sign in
     CONTENT = "content"  # keyed hash of record contents, to tell duplicates
+    WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 -- seals what merchants check webhooks with
     PUBLICATION = "publication"  # the Ed25519 seed that signs what is published
 
 

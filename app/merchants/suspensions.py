@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.kernel import outbox
 from app.kernel.database import reading, transaction
 from app.kernel.errors import IdReused
 from app.merchants import refusals
 from app.merchants.devices import merchant_of_owner
 from app.merchants.models import Merchant, Suspension, SuspensionEnding
 from app.trail.operations import Actor, SecondPersonNeeded, record_act, require_reason
+
+SUSPENSION_TOPIC: Final = "merchant_suspension"
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,21 @@ def _end(
 
 
 def _set_suspended(session: Session, merchant_id: UUID, *, suspended: bool) -> None:
-    session.execute(
-        update(Merchant).where(Merchant.merchant_id == merchant_id).values(suspended=suspended)
+    """Set it and, if that changes anything, tell whoever wants to know, after the commit."""
+    changed_at = session.scalar(
+        update(Merchant)
+        .where(Merchant.merchant_id == merchant_id, Merchant.suspended != suspended)
+        .values(suspended=suspended)
+        .returning(func.clock_timestamp())
     )
+    if changed_at is not None:  # the message goes by the merchant's id
+        outbox.put(
+            citizen_id=merchant_id, topic=SUSPENSION_TOPIC,
+            payload={
+                "merchant_id": str(merchant_id), "suspended": suspended,
+                "changed_at": changed_at.isoformat(),
+            },
+        )
 
 
 def _act(operator_id: UUID, action: str, merchant_id: UUID, reason: str) -> None:

@@ -6,6 +6,7 @@ The points go back to their lots, the voucher stays finished, and the citizen ma
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.benefits.operations import return_slot, return_stock
 from app.benefits.queries import find_version
+from app.kernel import outbox
 from app.kernel.database import transaction
 from app.kernel.errors import IdReused
 from app.kernel.ids import new_id
@@ -25,6 +27,7 @@ from app.redemptions.models import Annulment, Redemption, RedemptionAttempt, Vou
 from app.redemptions.operations import Counter, refusal_of_unreadable
 from app.trail.operations import Actor, record_access
 
+ANNULLED_TOPIC: Final = "redemption_annulled"
 _LOCK_WALLET = text("SELECT redemption_lock_wallet(:citizen)")
 
 
@@ -55,6 +58,7 @@ def annul(*, keys: KeyProvider, counter: Counter, annulment_id: UUID, receipt: s
             action="annul_redemption", fields=["voucher"], reason=permit.shop_name,
             basis="membership",
         )
+        _announce(redemption, annulment)
         return annulment.answer
 
 
@@ -100,6 +104,21 @@ def _annul(
     )
     session.add(annulment)
     return annulment
+
+
+def _announce(redemption: Redemption, annulment: Annulment) -> None:
+    """Tell whoever wants to know, after the commit."""
+    outbox.put(
+        citizen_id=redemption.citizen_id, topic=ANNULLED_TOPIC,
+        payload={
+            "redemption_id": str(redemption.redemption_id),
+            "annulment_id": str(annulment.annulment_id),
+            "benefit_code": redemption.benefit_code,
+            "returned_points": redemption.price_points,
+            "merchant_id": str(redemption.merchant_id), "shop_id": str(redemption.shop_id),
+            "annulled_at": annulment.annulled_at.isoformat(),
+        },
+    )
 
 
 def _answer(redemption: Redemption, annulment_id: UUID, moment: datetime) -> str:

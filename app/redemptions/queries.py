@@ -135,6 +135,15 @@ def find_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher | None:
         return None if row is None else _held(*row)
 
 
+def find_redemption_id(*, citizen_id: UUID, voucher_id: UUID) -> UUID | None:
+    """The caller-made id under which a voucher was redeemed on line; None when it was not."""
+    query = select(Redemption.redemption_id).where(
+        Redemption.citizen_id == citizen_id, Redemption.voucher_id == voucher_id
+    )
+    with reading() as session:
+        return session.scalar(query)
+
+
 def count_claims_in_periods(
     *, citizen_id: UUID, benefit_code: str, periods: list[str]
 ) -> dict[str, int]:

@@ -36,6 +36,7 @@ from app.service_orders.transitions import HOLDING, OWING, TRANSITIONS, Event, S
 from app.trail.operations import Actor, record_access
 
 CHANGED_TOPIC: Final = "service_order_changed"
+STEP_TOPIC: Final = "service_order_step"
 PAY_SCORE: Final = "pay_score"
 REMINDERS: Final = tuple(timedelta(days=days) for days in (-1, 0, 7, 30))  # from the due time
 
@@ -134,6 +135,8 @@ def step(
         fields=["service_order"], basis=order.kind,
     )
     announce(order)
+    if order.merchant_id is not None:
+        _tell_merchant(order, event, moment)
 
 
 def announce(order: ServiceOrder) -> None:
@@ -143,6 +146,19 @@ def announce(order: ServiceOrder) -> None:
             citizen_id=order.citizen_id, topic=CHANGED_TOPIC,
             payload={"order_id": str(order.order_id)},
         )
+
+
+def _tell_merchant(order: ServiceOrder, event: Event, moment: datetime) -> None:
+    """Tell the merchant that serves the order what this step was, after the commit."""
+    outbox.put(
+        citizen_id=order.citizen_id, topic=STEP_TOPIC,
+        payload={
+            "order_id": str(order.order_id), "merchant_id": str(order.merchant_id),
+            "kind": order.kind, "event": event.value, "state": order.state,
+            "held_fen": order.held_fen, "billed_fen": order.billed_fen,
+            "owed_fen": order.owed_fen, "happened_at": moment.isoformat(),
+        },
+    )
 
 
 def post_part(order: ServiceOrder, amount_fen: int) -> UUID:

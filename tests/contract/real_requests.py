@@ -31,6 +31,7 @@ from app.web.auth import Role
 from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
+from tests.contract.webhooks import WEBHOOKS
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
 from tests.house.routes import PUBLIC, Route
 from tests.members.api import (
@@ -433,7 +434,10 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 
 
 MAKERS: dict[tuple[str, str], Maker] = {
-    **{route: _of_order(make) for route, make in (ORDERS | OFFLINE | MERCHANTS).items()},
+    **{
+        route: _of_order(make)
+        for route, make in (ORDERS | OFFLINE | MERCHANTS | WEBHOOKS).items()
+    },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
         lambda _: {"village_code": _new_village_code(), "name": "上河村"}

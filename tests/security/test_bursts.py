@@ -33,6 +33,7 @@ SCHEME = "/api/v1/schemes/<string:code>/<string:version>"
 ORDERS = "/api/v1/me/service-orders"
 BENEFIT = "/api/v1/me/benefits/<string:benefit_code>"
 COUNTER = "/api/v1/service-orders"
+WEBHOOKS = "/api/v1/merchant/webhook-endpoints"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
     "/api/v1/sign-in/staff", "/api/v1/sign-in/wechat", "/api/v1/join", "/api/v1/sources/token",
@@ -56,6 +57,10 @@ MUST_BE_LIMITED = {
     "/api/v1/merchant-applications/owner-invitation",
     "/api/v1/merchant-applications/<uuid:application_id>/contact", "/api/v1/merchant/shops",
     "/api/v1/merchant/staff-invitations", "/api/v1/staff-invitations/acceptance",
+    WEBHOOKS, *(f"{WEBHOOKS}/<uuid:endpoint_id>/{last}" for last in (
+        "secret", "enabling", "removal", "tests", "redeliveries",
+        "deliveries/<uuid:event_id>/redelivery",
+    )),
     "/api/v1/me/ranks", "/api/v1/me/ranks/leave", f"{BENEFIT}/statements",
 }
 READINGS = {

@@ -16,6 +16,7 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from app.web.openapi import openapi_document
 from integrity_card_scanner.records import sign_upload
+from tests.contract.webhooks import ENDPOINT, ENDPOINTS, WEBHOOKS
 from tests.contract.world import Party, SignedIn, World, claim, hours_file, sent
 from tests.house.routes import Route, as_openapi
 from tests.house.snapshots import matrix
@@ -23,7 +24,7 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
-from tests.security import merchants, orders
+from tests.security import merchants, orders, webhooks
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -297,6 +298,10 @@ CHECKS: dict[tuple[str, str], Check] = {
         )
     },
     ("POST", "/offline/uploads"): uploads_are_signed_by_their_device,
+    ("POST", ENDPOINTS): webhooks.an_endpoint_under_their_id_is_our_own,
+    **{
+        route: webhooks.their_endpoints_are_unknown for route in WEBHOOKS if ENDPOINT in route[1]
+    },
     ("POST", "/redemptions"): scans_stay_in_our_shop,
     ("POST", "/redemptions/preview"): scans_stay_in_our_shop,
     ("POST", "/redemptions/annulments"): annulling_stays_with_our_merchant,
@@ -382,7 +387,7 @@ def test_s10_lists_hold_our_own(world: World) -> None:
             "/merchant/shops", f"/redemptions?shop_id={world.ours.shop_id}",
             f"/service-orders?shop_id={world.ours.shop_id}",
         ],
-        Role.MERCHANT_OWNER: ["/merchant/shops", "/merchant/staff"],
+        Role.MERCHANT_OWNER: ["/merchant/shops", "/merchant/staff", ENDPOINTS],
     }  # fmt: skip
     for role, paths in lists.items():
         for path in paths:
