@@ -91,6 +91,13 @@ def test_what_ships_is_good_and_fits_the_schema_of_editors(path: Path) -> None:
     assert json.loads(kept) == schema
 
 
+def test_the_measures_of_quzhou_are_all_there_and_illustrative() -> None:
+    benefits = tomllib.loads((DIRECTORY / "quzhou.toml").read_text(encoding="utf-8"))["benefit"]
+    assert len({one["code"] for one in benefits}) == 22
+    for one in benefits:
+        assert set(one) - set(one["illustrative"]) == {"code", "version", "illustrative"}
+
+
 def test_every_error_is_told_with_its_line_and_the_command_ends_with_one(
     app: Flask, tmp_path: Path
 ) -> None:

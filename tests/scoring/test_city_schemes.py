@@ -81,6 +81,8 @@ XIANGSHAN = facts(
     # Worth (360 - age) / 360: 10 points of 90 days ago are 7.5, 6 of 180 days ago are 3.
     ("common_items", "2026-04-01", "信用承诺", {}),
     ("common_items", "2026-01-01", "按时缴费", {}),
+    # A quarter gives 20 at most: 5 x 6 x 270/360 = 22.5 -> 20
+    *(("village_items", "2026-04-01", "海塘巡护", {}),) * 5,
 )
 HANGZHOU = facts(
     # 350 + 800 x 0.35 = 630
@@ -103,7 +105,8 @@ ARREARS = facts(("court_arrears", "2023-07-02", "未履行", {}))
      {"101": 492, "202": 18, "401": 13, "501": 14}, 537, "C"),
     ("longyou-gongde-2026.1", [], "2026-06-30", {"001": 200}, 200, None),
     ("longyou-gongde-2026.1", LONGYOU, "2026-06-30", {"001": 200, "101": 28, "201": 8}, 236, None),
-    ("xiangshan-chengxin-2026.1", XIANGSHAN, "2026-06-30", {"101": 60, "201": 11}, 71, None),
+    ("xiangshan-chengxin-2026.1", XIANGSHAN, "2026-06-30",
+     {"101": 60, "201": 11, "301": 20}, 91, None),
     ("hangzhou-chengxinka-2026.1", HANGZHOU, "2026-06-30",
      {"101": 350, "102": 280, "201": 38, "202": 50, "301": 70, "401": 6}, 794, "excellent"),
     # A minus item takes 60 to its last day and nothing after, by itself.
@@ -132,5 +135,6 @@ def test_what_is_given_is_in_the_files() -> None:
     assert [len(module["items"]) for module in modules] == [15, 15, 15]
     assert Decimal(texts["longyou-gongde"]["indicator"][0]["value"]) == 200
     assert len(texts["xiangshan-chengxin"]["indicator"][1]["items"]) == 19
+    assert len(texts["xiangshan-chengxin"]["indicator"][2]["items"]) == 9
     bands = [tier["least_total"] for tier in texts["hangzhou-chengxinka"]["tier"]]
     assert bands == [550, 600, 700, 750]
