@@ -44,9 +44,9 @@ from app.scoring import (
     rank_routes,
     ranks,
     recomputations,
+    refreshing,
 )
 from app.scoring import operations as scoring
-from app.scoring import queries as scoring_queries
 from app.scoring import routes as scoring_routes
 from app.scoring import version_routes as scheme_version_routes
 from app.scoring.operations import delivery_worker
@@ -305,10 +305,10 @@ def publish() -> None:
 
 @jobs.periodic("verify", cron="*/10 * * * *")
 def verify() -> None:
-    """Prove the ledger and the redemptions; hold some scores to their definition; know the year."""
+    """Prove the ledger and the redemptions; compute some stored scores again; know the year."""
     checks.record_result(name="ledger", findings=ledger_queries.verify())
     checks.record_result(name="redemptions", findings=redemptions_queries.verify())
-    checks.record_result(name="scores", findings=scoring_queries.verify(as_of=current_day()))
+    checks.record_result(name="scores", findings=refreshing.verify(as_of=current_day()))
     checks.record_result(name="calendar", findings=working_days.unknown_years())
 
 

@@ -8,10 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import TextClause, func, insert, text, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Uuid,
+    bindparam,
+    false,
+    func,
+    insert,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from app.kernel import outbox
 from app.kernel.database import alone, reading, transaction
@@ -23,7 +37,7 @@ from app.scoring.figures import NO_TIER, Comparison, Outcome
 from app.scoring.models import SchemeDryRun
 from app.scoring.queries import published_scheme
 from app.scoring.scheme import Scheme
-from app.scoring.subjects import over
+from app.scoring.totals import select_totals
 from app.scoring.version_queries import (
     DryRun,
     VersionName,
@@ -37,17 +51,7 @@ from app.trail.operations import Actor, record_act, require_reason
 
 DRY_RUN_TOPIC = "scheme_dry_run"
 SLICES = 64
-# One statement, hence one snapshot: no delivery falls between the two sides.
-_DRAFT = """
-    SELECT true AS is_draft, t.citizen_id, t.total, t.tier
-    FROM score_totals(CAST(:as_of AS date), :code, :version) t
-    WHERE t.citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-"""
-_BASE = """
-    SELECT false, t.citizen_id, t.total, t.tier
-    FROM score_totals(CAST(:as_of AS date), :base_code, :base_version) t
-    WHERE t.citizen_id BETWEEN CAST(:first AS uuid) AND CAST(:last AS uuid)
-"""
+_FIRST, _LAST = bindparam("first", type_=Uuid()), bindparam("last", type_=Uuid())
 
 Outcomes = dict[UUID, Outcome]
 
@@ -68,16 +72,21 @@ class _Sides:
     draft: Scheme
     as_of: date
 
-    def statement(self) -> TextClause:
-        base = self.base.subject if self.base else self.draft.subject
-        return text(f"{over(self.draft.subject, _DRAFT)} UNION ALL {over(base, _BASE)}")
+    @cached_property
+    def results(self) -> CompoundSelect[Any]:
+        """A slice by both versions in one statement, hence one snapshot.
 
-    def parameters(self) -> dict[str, object]:
-        return {
-            "as_of": self.as_of, "code": self.draft.code, "version": self.draft.version,
-            "base_code": self.base.code if self.base else "",
-            "base_version": self.base.version if self.base else "",
-        }
+        No delivery falls between the two sides.
+        """
+        sides = [(true(), self.draft)] + ([(false(), self.base)] if self.base else [])
+        return union_all(*(_results_of(scheme, is_draft) for is_draft, scheme in sides))
+
+
+def _results_of(scheme: Scheme, is_draft: ColumnElement[bool]) -> Select[Any]:
+    t = select_totals(
+        scheme, among=lambda citizen_id: citizen_id.between(_FIRST, _LAST)
+    ).subquery().c
+    return select(is_draft.label("is_draft"), t.citizen_id, t.total, t.tier)
 
 
 def request_dry_run(
@@ -168,8 +177,8 @@ def _sides(run: DryRun) -> _Sides:
 def _results(sides: _Sides, first: UUID, last: UUID) -> tuple[Outcomes, Outcomes]:
     found: dict[bool, Outcomes] = {False: {}, True: {}}
     with reading() as session:
-        asked = sides.parameters() | {"first": first, "last": last}
-        rows = session.execute(sides.statement(), asked)
+        asked = {"as_of": sides.as_of, "first": first, "last": last}
+        rows = session.execute(sides.results, asked)
         for is_draft, citizen_id, total, tier in rows:
             found[is_draft][citizen_id] = Outcome(total, tier or NO_TIER)
     return found[False], found[True]

@@ -9,8 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    collate,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from app.kernel.database import reading
 from app.kernel.keys import KeyProvider
@@ -23,13 +40,19 @@ from app.records.origins import (
     find_stated_reasons,
 )
 from app.records.queries import catalogue_in_force
-from app.scoring.queries import Score, score_of, score_parameters
-from app.scoring.scheme import Dimension, Indicator, Scheme
-from app.scoring.subjects import statement
+from app.scoring.counting import AS_OF, word
+from app.scoring.lines import select_lines
+from app.scoring.queries import Score, score_of
+from app.scoring.scheme import Dimension, Indicator, Scheme, parse_scheme
+from app.scoring.subjects import records_of
+from app.scoring.totals import select_totals
 from app.scoring.wording import describe_line, describe_not_counted
 
 LINES_MAX = 100
 ALL_LINES = 1_000_000
+CITIZEN = bindparam("citizen", type_=Uuid())
+_AFTER = bindparam("after_line", type_=BigInteger())
+_LIMIT = bindparam("limit", type_=BigInteger())
 
 
 @dataclass(frozen=True)
@@ -129,37 +152,60 @@ class ExplainedScore:
         return NextTier(nearest.code, nearest.least_total - self.score.total)
 
 
-# Exact numbers travel as text: JSON would make floats of them.
-_EXPLAIN = """
-    WITH lines AS MATERIALIZED (
-        SELECT l.*, sum(l.value) OVER w AS reached,
-               row_number() OVER (ORDER BY l.indicator, l.event_on, l.record_type,
-                                  l.record_number COLLATE "C") AS place
-        FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
-        WHERE l.citizen_id = :citizen
-        WINDOW w AS (PARTITION BY l.indicator
-                     ORDER BY l.event_on, l.record_type, l.record_number COLLATE "C")
+@lru_cache(maxsize=16)
+def _explaining(document: str) -> Select[Any]:
+    """score, indicators, line_count, and a page of lines, of one subject.
+
+    Exact numbers travel as text: JSON would make floats of them.
+    """
+    scheme = parse_scheme(document, catalogue=None)
+    mine = _records_of_one(scheme)
+    line = select_lines(scheme, records=mine).subquery("l").c
+    by_number = (line.event_on, line.record_type, collate(line.record_number, "C"))
+    lines = select(
+        line.citizen_id.table,
+        func.sum(line.value).over(partition_by=line.indicator, order_by=by_number).label("reached"),
+        func.row_number().over(order_by=(line.indicator, *by_number)).label("place"),
+    ).cte("lines")
+    score = select_totals(
+        scheme, among=lambda citizen_id: citizen_id == CITIZEN, records=mine, with_indicators=True
+    ).subquery("t")
+    counts = select(lines.c.indicator, func.count().label("count")).group_by(lines.c.indicator)
+    of = counts.subquery("k").c
+    page = select(
+        func.jsonb_agg(aggregate_order_by(_told_line(lines.c), lines.c.place))
+    ).where(lines.c.place > _AFTER, lines.c.place <= _AFTER + _LIMIT)
+    return select(
+        select(func.to_jsonb(literal_column("t"), type_=JSONB())).select_from(score)
+        .scalar_subquery().label("score"),
+        select(func.jsonb_object_agg(of.indicator, of.count, type_=JSONB()))
+        .scalar_subquery().label("counts"),
+        select(func.count()).select_from(lines).scalar_subquery().label("line_count"),
+        page.scalar_subquery().label("lines"),
     )
-    SELECT
-        (SELECT jsonb_build_object('total', t.total, 'tier', t.tier, 'dimensions', t.dimensions)
-         FROM score_totals(CAST(:as_of AS date), :scheme, :version) t
-         WHERE t.citizen_id = :citizen) AS score,
-        (SELECT jsonb_object_agg(i.indicator, jsonb_build_array(
-             i.exact::text, i.rounded, i.points, coalesce(c.line_count, 0)))
-         FROM score_indicators(CAST(:as_of AS date), :scheme, :version) i
-         LEFT JOIN (SELECT l.indicator, count(*) AS line_count FROM lines l
-                    GROUP BY l.indicator) c ON c.indicator = i.indicator
-         WHERE i.citizen_id = :citizen) AS indicators,
-        (SELECT count(*) FROM lines) AS line_count,
-        (SELECT jsonb_agg(jsonb_build_object(
-             'indicator', l.indicator, 'record_type', l.record_type,
-             'record_number', l.record_number, 'version', l.version, 'event_on', l.event_on,
-             'ends_on', l.ends_on, 'item', l.item, 'quantity', l.quantity::text,
-             'value', l.value::text, 'over_period_cap', l.over_period_cap::text,
-             'reached', l.reached::text, 'not_counted', l.not_counted)
-             ORDER BY l.place)
-         FROM lines l WHERE l.place > :after_line AND l.place <= :after_line + :limit) AS lines
-"""
+
+
+def lines_of(document: str) -> Select[Any]:
+    """The query of all lines of one subject; see `select_lines`."""
+    scheme = parse_scheme(document, catalogue=None)
+    return select_lines(scheme, records=_records_of_one(scheme))
+
+
+def _records_of_one(scheme: Scheme) -> CTE:
+    found = records_of(scheme.subject, AS_OF)
+    return select(found).where(found.c.citizen_id == CITIZEN).cte("mine")
+
+
+def _told_line(line: Any) -> ColumnElement[Any]:
+    told = {name: line[name] for name in (
+        "indicator", "record_type", "record_number", "version", "event_on", "ends_on", "item",
+        "not_counted",
+    )} | {name: cast(line[name], Text()) for name in (
+        "quantity", "value", "over_period_cap", "reached",
+    )}  # fmt: skip
+    return func.jsonb_build_object(
+        *(part for name, given in told.items() for part in (word(name), given)), type_=JSONB()
+    )
 
 
 def explain_score(
@@ -181,17 +227,15 @@ def explain_score(
     Lines are in the order of indicator, event day and record number; the page begins after
     `after_line` lines and holds at most `limit`, none at all with 0.
     """
-    parameters = {**score_parameters(scheme, as_of), "citizen": citizen_id}
+    asked = {"as_of": as_of, "citizen": citizen_id, "after_line": after_line, "limit": limit}
     with reading() as session:
-        found = session.execute(
-            statement(scheme.subject, _EXPLAIN),
-            parameters | {"after_line": after_line, "limit": limit},
-        ).one()
+        found = session.execute(_explaining(scheme.document), asked).one()
         lines = _lines(scheme, viewer_id or citizen_id, keys, found.lines or [])
     score = score_of(scheme, as_of, citizen_id, found.score)
+    sums, counts = (found.score or {}).get("indicators", {}), found.counts or {}
     indicators = tuple(
-        _indicator(indicator, (found.indicators or {}).get(indicator.code), lines)
-        for indicator in scheme.indicators
+        _indicator(one, sums.get(one.code), counts.get(one.code, 0), lines)
+        for one in scheme.indicators
     )
     last = after_line + sum(len(one.lines) for one in indicators)
     return ExplainedScore(
@@ -205,9 +249,10 @@ def explain_score(
 
 
 def _indicator(
-    indicator: Indicator, sums: Sequence[Any] | None, lines: Mapping[str, list[ScoreLine]]
+    indicator: Indicator, sums: Sequence[Any] | None, line_count: int,
+    lines: Mapping[str, list[ScoreLine]],
 ) -> IndicatorScore:
-    exact, rounded, points, line_count = sums or ("0", 0, 0, 0)
+    exact, rounded, points = sums or ("0", 0, 0)
     return IndicatorScore(
         indicator=indicator,
         exact=Decimal(exact),

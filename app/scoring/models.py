@@ -251,7 +251,7 @@ class SchemeDecision(Base):
 
 
 class Score(Base):
-    """The current result of a citizen, as `score_totals` gave it for `as_of_on`.
+    """The current result of a citizen, as `select_totals` gave it for `as_of_on`.
 
     It holds until `changes_on`, the first day on which it may change without a delivery.
     """

@@ -6,25 +6,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import (
+    Date,
+    Integer,
+    Select,
+    bindparam,
+    collate,
+    column,
+    func,
+    literal_column,
+    select,
+    true,
+)
 
 from app.kernel.database import reading
-from app.scoring.explanations import ExplainedScore, IndicatorScore
+from app.scoring.counting import AS_OF, truncated
+from app.scoring.explanations import CITIZEN, ExplainedScore, IndicatorScore, lines_of
 from app.scoring.models import SchemeDecision
 from app.scoring.queries import (
     Score,
     list_scores,
     scheme_in_force,
     score_of,
-    score_parameters,
 )
-from app.scoring.scheme import Indicator, Rule, Scheme, Subject, Unit
-from app.scoring.subjects import statement
+from app.scoring.scheme import Indicator, Period, Rule, Scheme, Subject, Unit, parse_scheme
+from app.scoring.totals import select_totals
 from app.scoring.wording import describe_unit
 
+_FIRST, _LAST = bindparam("first", type_=Date()), bindparam("last", type_=Date())
 OUTLOOK_DAYS = 30
 ENDINGS_MAX = 200
 
@@ -85,37 +99,6 @@ class Outlook:
     ways: tuple[Way, ...]
 
 
-_ENDINGS = """
-    SELECT l.indicator, l.record_type, l.record_number, l.event_on, l.ends_on, l.value,
-           count(*) OVER (PARTITION BY l.ends_on) AS ending_count,
-           row_number() OVER (PARTITION BY l.ends_on
-                              ORDER BY l.indicator, l.record_number COLLATE "C") AS place
-    FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
-    WHERE l.citizen_id = :citizen AND l.ends_on <= CAST(:last AS date)
-    ORDER BY l.ends_on, place
-"""
-# One statement for many days: each day is a score of its own, by the definition.
-_DAYS = """
-    SELECT CAST(:first AS date) + d.n AS day, t.total, t.tier, t.dimensions
-    FROM generate_series(0, CAST(:last AS date) - CAST(:first AS date)) AS d (n)
-    CROSS JOIN LATERAL score_totals(CAST(:first AS date) + d.n, :scheme, :version) t
-    WHERE t.citizen_id = :citizen
-"""
-# What the month and the period of today hold already, by indicator.
-_RUNNING = """
-    SELECT l.indicator,
-           bool_or(l.event_on >= date_trunc('month', CAST(:as_of AS timestamp))) AS this_month,
-           coalesce(sum(l.value) FILTER (
-               WHERE l.period_on = CAST(date_trunc(i.period, CAST(:as_of AS timestamp)) AS date)
-           ), 0) AS this_period
-    FROM score_lines(CAST(:as_of AS date), :scheme, :version) l
-    JOIN scheme_indicators i ON i.scheme_code = :scheme AND i.version = :version
-        AND i.indicator = l.indicator
-    WHERE l.citizen_id = :citizen
-    GROUP BY l.indicator
-"""
-
-
 @dataclass(frozen=True)
 class Running:
     """What the month of today holds of an indicator, and what its period gives: exact."""
@@ -156,16 +139,11 @@ def _endings(
     scheme: Scheme, citizen_id: UUID, as_of: date, days: int
 ) -> tuple[dict[date, int], dict[date, list[EndingLine]]]:
     """How many lines end on each day, and the first of them."""
-    parameters = {
-        **score_parameters(scheme, as_of), "citizen": citizen_id,
-        "last": as_of + timedelta(days=days),
-    }
+    asked = {"as_of": as_of, "citizen": citizen_id, "last": as_of + timedelta(days=days)}
     endings: dict[date, list[EndingLine]] = {}
     counts: dict[date, int] = {}
     with reading() as session:
-        for *line, count, place in session.execute(
-            statement(scheme.subject, _ENDINGS), parameters
-        ):
+        for *line, count, place in session.execute(_ending_lines(scheme.document), asked):
             made = EndingLine(*line)
             if scheme.subject is Subject.HOUSEHOLD:
                 made = replace(made, record_number=None)
@@ -199,16 +177,55 @@ def _results(
         assert scheme is not None  # one applies today, and it does so until a later one begins
         if scheme.subject is not subject or scheme.shown:
             return
-        parameters = {
-            "scheme": scheme.code, "version": scheme.version, "citizen": citizen_id,
-            "first": start, "last": following - timedelta(days=1),
-        }
+        asked = {"citizen": citizen_id, "first": start, "last": following - timedelta(days=1)}
         with reading() as session:
-            rows = session.execute(statement(scheme.subject, _DAYS), parameters)
+            rows = session.execute(_results_of_days(scheme.document), asked)
             found = {row.day: row._asdict() for row in rows}
         for n in range((following - start).days):
             day = start + timedelta(days=n)
             yield score_of(scheme, day, citizen_id, found.get(day)), scheme
+
+
+@lru_cache(maxsize=16)
+def _ending_lines(document: str) -> Select[Any]:
+    """The lines that end up to a day, and how many end with each."""
+    line = lines_of(document).subquery("l").c
+    first = (line.indicator, collate(line.record_number, "C"))
+    place = func.row_number().over(partition_by=line.ends_on, order_by=first).label("place")
+    return (
+        select(
+            line.indicator, line.record_type, line.record_number, line.event_on, line.ends_on,
+            line.value, func.count().over(partition_by=line.ends_on), place,
+        )
+        .where(line.ends_on <= _LAST).order_by(line.ends_on, place)
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def _running_lines(document: str) -> Select[Any]:
+    """Of each indicator, whether the month of the day has a record, and what its period gives."""
+    line = lines_of(document).subquery("l").c
+    return select(
+        line.indicator,
+        func.bool_or(line.event_on >= truncated(Period.MONTH, AS_OF)),
+        func.coalesce(func.sum(line.value).filter(line.is_running), 0),
+    ).group_by(line.indicator)
+
+
+@lru_cache(maxsize=16)
+def _results_of_days(document: str) -> Select[Any]:
+    """One statement for many days: each day is a score of its own."""
+    days = func.generate_series(0, _LAST - _FIRST).table_valued(column("n", Integer()))
+    days = days.render_derived(name="later")
+    # A column of the query around it, which is in the FROM of none inside.
+    day = _FIRST + literal_column("later.n", Integer())
+    result = select_totals(
+        parse_scheme(document, catalogue=None), as_of=day,
+        among=lambda citizen_id: citizen_id == CITIZEN,
+    ).lateral("t")
+    return select(
+        (_FIRST + days.c.n).label("day"), result.c.total, result.c.tier, result.c.dimensions
+    ).select_from(days).join(result, true())
 
 
 def list_ways(found: ExplainedScore, *, running: Mapping[str, Running]) -> tuple[Way, ...]:
@@ -228,9 +245,9 @@ def list_ways(found: ExplainedScore, *, running: Mapping[str, Running]) -> tuple
 
 def find_running(*, citizen_id: UUID, scheme: Scheme, as_of: date) -> dict[str, Running]:
     """What today's month and period hold already, by indicator."""
-    parameters = {**score_parameters(scheme, as_of), "citizen": citizen_id}
+    asked = {"as_of": as_of, "citizen": citizen_id}
     with reading() as session:
-        rows = session.execute(statement(scheme.subject, _RUNNING), parameters)
+        rows = session.execute(_running_lines(scheme.document), asked)
         return {indicator: Running(*running) for indicator, *running in rows}
 
 

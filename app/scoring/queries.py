@@ -1,4 +1,4 @@
-"""Reading scores: always by the one definition in SQL (score_lines and what stands on it)."""
+"""Reading scores of any day: computed by the one definition (`totals`)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ARRAY, Select, Uuid, and_, bindparam, func, select
 
 from app.kernel.database import reading
 from app.scoring.models import SchemeDecision, SchemeVersion
 from app.scoring.scheme import Scheme, parse_scheme
-from app.scoring.subjects import statement
+from app.scoring.totals import select_totals
 
 
 @dataclass(frozen=True)
@@ -35,46 +35,6 @@ class IndicatorPoints:
     citizen_id: UUID
     indicator: str
     points: int
-
-
-@dataclass(frozen=True)
-class WrongScore:
-    """A stored total that is not what the definition gives; or its tier, or its dimensions."""
-
-    citizen_id: UUID
-    stored_total: int
-    total: int
-
-
-VERIFIED_AT_ONCE = 100
-_TOTALS = """
-    SELECT t.citizen_id, t.total, t.tier, t.dimensions
-    FROM score_totals(CAST(:as_of AS date), :scheme, :version) t
-    WHERE t.citizen_id = ANY(CAST(:citizens AS uuid[]))
-"""
-# Some stored scores that are due on no day up to this one, beside the definition, in one snapshot.
-_VERIFY = """
-    WITH held AS MATERIALIZED (
-        SELECT * FROM scores
-        WHERE citizen_id >= :first AND scheme_code = :scheme AND scheme_version = :version
-          AND (changes_on IS NULL OR changes_on > CAST(:as_of AS date))
-        ORDER BY citizen_id LIMIT :limit
-    )
-    SELECT s.citizen_id, s.total AS stored_total, coalesce(t.total, 0) AS total
-    FROM held s
-    LEFT JOIN (SELECT * FROM score_totals(CAST(:as_of AS date), :scheme, :version)
-               WHERE citizen_id = ANY(ARRAY(SELECT citizen_id FROM held))) t
-        ON t.citizen_id = s.citizen_id
-    WHERE (s.total, s.tier, s.dimensions, s.changes_on) IS DISTINCT FROM
-          (coalesce(t.total, 0), coalesce(t.tier, CAST(:least_tier AS text)),
-           coalesce(t.dimensions, '{}'), t.changes_on)
-"""
-_INDICATORS = """
-    SELECT i.citizen_id, i.indicator, i.exact, i.rounded, i.points
-    FROM score_indicators(CAST(:as_of AS date), :scheme, :version) i
-    WHERE i.citizen_id = ANY(CAST(:citizens AS uuid[]))
-    ORDER BY i.citizen_id, i.indicator
-"""
 
 
 def scheme_in_force(*, on: date) -> Scheme | None:
@@ -120,8 +80,7 @@ def list_scores(*, scheme: Scheme, as_of: date, citizen_ids: Iterable[UUID]) -> 
     wanted = list(citizen_ids)
     with reading() as session:
         rows = session.execute(
-            statement(scheme.subject, _TOTALS),
-            score_parameters(scheme, as_of) | {"citizens": wanted},
+            _results_of_some(scheme.document), {"as_of": as_of, "citizens": wanted}
         ).all()
     found = {row.citizen_id: row._asdict() for row in rows}
     return [score_of(scheme, as_of, one, found.get(one)) for one in wanted]
@@ -130,7 +89,7 @@ def list_scores(*, scheme: Scheme, as_of: date, citizen_ids: Iterable[UUID]) -> 
 def score_of(
     scheme: Scheme, as_of: date, citizen_id: UUID, row: Mapping[str, Any] | None
 ) -> Score:
-    """A result from what `score_totals` gave for a citizen; nothing without records."""
+    """A result from what `select_totals` gave for a citizen; nothing without records."""
     points = row["dimensions"] if row else {}
     return Score(
         citizen_id=citizen_id,
@@ -141,35 +100,27 @@ def score_of(
     )
 
 
-def verify(*, as_of: date, first: UUID | None = None) -> list[WrongScore]:
-    """Stored scores that are not what `score_totals` gives; empty when all is well.
-
-    A few of them at each call, from `first` on, by default from somewhere else each time.
-    """
-    scheme = scheme_in_force(on=as_of)
-    if scheme is None:
-        return []
-    parameters = score_parameters(scheme, as_of) | {
-        "first": first or uuid4(), "limit": VERIFIED_AT_ONCE, "least_tier": least_tier(scheme),
-    }
-    with reading() as session:
-        rows = session.execute(statement(scheme.subject, _VERIFY), parameters)
-        return [WrongScore(*row) for row in rows]
-
-
 def list_indicator_points(
     *, scheme: Scheme, as_of: date, citizen_ids: Iterable[UUID]
 ) -> list[IndicatorPoints]:
     """The points of every indicator that has records, for many citizens."""
-    parameters = score_parameters(scheme, as_of) | {"citizens": list(citizen_ids)}
+    asked = {"as_of": as_of, "citizens": list(citizen_ids)}
     with reading() as session:
-        rows = session.execute(statement(scheme.subject, _INDICATORS), parameters).all()
-    return [IndicatorPoints(row.citizen_id, row.indicator, row.points) for row in rows]
+        rows = session.execute(_results_of_some(scheme.document, with_indicators=True), asked)
+        return [
+            IndicatorPoints(row.citizen_id, indicator, points)
+            for row in rows
+            for indicator, (_, _, points) in row.indicators.items()
+        ]
 
 
-def score_parameters(scheme: Scheme, as_of: date) -> dict[str, object]:
-    """What the SQL functions of the score are called with."""
-    return {"as_of": as_of, "scheme": scheme.code, "version": scheme.version}
+@lru_cache(maxsize=16)
+def _results_of_some(document: str, *, with_indicators: bool = False) -> Select[Any]:
+    asked = bindparam("citizens", type_=ARRAY(Uuid()))
+    return select_totals(
+        _parsed(document), among=lambda citizen_id: citizen_id == func.any(asked),
+        with_indicators=with_indicators,
+    )
 
 
 def least_tier(scheme: Scheme) -> str | None:

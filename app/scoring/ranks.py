@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, and_, cast, delete, func, literal, null, outerjoin, select, true
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.households.queries import find_heads
 from app.kernel.database import reading, transaction, transaction_required
 from app.members.operations import GivenConsent, give_consent, withdraw_consent
 from app.members.queries import consent_state
 from app.records.queries import current_day, settled_day
+from app.scoring.counting import AS_OF
 from app.scoring.models import RankResult, RankRound
-from app.scoring.queries import scheme_in_force, score_parameters
+from app.scoring.queries import scheme_in_force
 from app.scoring.scheme import Among, Period, RankRule, Scheme
 from app.scoring.showing import last_closed_day
-from app.scoring.subjects import find_subjects, statement
+from app.scoring.subjects import find_subjects, taking_part_of
+from app.scoring.totals import select_totals
 
 RANKING = "ranking"  # the purpose that everybody who is ranked agrees to
 PEOPLE_LEAST = 20  # fewer than these are not compared
@@ -56,34 +58,6 @@ class ToldRanks:
     consent_state: str
     takes_part: bool
     ranks: tuple[ToldRank, ...]
-
-
-# Equal totals are equal: rank() counts who is strictly above.
-_PLACES = """
-    INSERT INTO rank_results (citizen_id, scheme_code, rank, closed_on, is_reached)
-    SELECT p.citizen_id, :scheme, :rank, CAST(:as_of AS date),
-           p.total >= :least_total
-           AND coalesce(p.above < CAST(:top_count AS bigint),
-                        p.above * 100 < CAST(:top_percent AS bigint) * p.people)
-    FROM (
-        SELECT s.citizen_id, s.total, count(*) OVER (PARTITION BY s.place) AS people,
-               rank() OVER (PARTITION BY s.place ORDER BY s.total DESC) - 1 AS above
-        FROM (
-            SELECT w.citizen_id, coalesce(t.total, 0) AS total,
-                   CASE WHEN :by_village THEN w.village_code END AS place
-            FROM score_taking_part(CAST(:as_of AS date)) w
-            LEFT JOIN score_totals(CAST(:as_of AS date), :scheme, :version) t
-                ON t.citizen_id = w.citizen_id
-            WHERE w.village_code IS NOT NULL OR NOT :by_village
-        ) s
-    ) p
-    WHERE p.people >= :people_least
-      AND p.people >= :half * coalesce(CAST(:top_count AS bigint), 0)
-"""
-_TAKES_PART = """
-    SELECT w.citizen_id FROM score_taking_part(CAST(:as_of AS date)) w
-    WHERE w.citizen_id = :citizen
-"""
 
 
 def keep_ranks(*, today: date | None = None) -> int:
@@ -157,22 +131,47 @@ def _compute(scheme: Scheme, rule: RankRule, closed_on: date) -> int:
         session.execute(delete(RankResult).where(
             RankResult.scheme_code == scheme.code, RankResult.rank == rule.code
         ))
-        session.execute(statement(scheme.subject, _PLACES), {
-            **score_parameters(scheme, closed_on), "rank": rule.code,
-            "least_total": rule.least_total, "top_count": rule.top_count,
-            "top_percent": rule.top_percent, "by_village": rule.among is Among.VILLAGE,
-            "people_least": PEOPLE_LEAST, "half": HALF,
-        })
+        session.connection().execute(_placing(scheme, rule), {"as_of": closed_on})
     return 1
+
+
+def _placing(scheme: Scheme, rule: RankRule) -> Insert:
+    """Who reaches a rank, among those who take part and are enough.
+
+    Equal totals are equal: rank() counts who is strictly above.
+    """
+    w = taking_part_of(scheme.subject, AS_OF).c
+    t = select_totals(scheme, among=lambda _: true()).subquery("t").c
+    by_village = rule.among is Among.VILLAGE
+    place = w.village_code if by_village else cast(null(), Text())
+    s = (
+        select(w.citizen_id, func.coalesce(t.total, 0).label("total"), place.label("place"))
+        .select_from(outerjoin(w.citizen_id.table, t.citizen_id.table,
+                               w.citizen_id == t.citizen_id))
+        .where(w.village_code.is_not(None) if by_village else true())
+    ).subquery("s").c  # fmt: skip
+    above = func.rank().over(partition_by=s.place, order_by=s.total.desc()) - 1
+    people = func.count().over(partition_by=s.place)
+    p = select(s.citizen_id, s.total, people.label("people"), above.label("above")).subquery("p").c
+    is_first = (
+        p.above * 100 < rule.top_percent * p.people if rule.top_count is None
+        else p.above < rule.top_count
+    )
+    rows = select(
+        p.citizen_id, literal(scheme.code), literal(rule.code), AS_OF,
+        and_(p.total >= rule.least_total, is_first),
+    ).where(p.people >= max(PEOPLE_LEAST, HALF * (rule.top_count or 0)))
+    columns = ["citizen_id", "scheme_code", "rank", "closed_on", "is_reached"]
+    return insert(RankResult).from_select(columns, rows)
 
 
 def _find_taking_part(scheme: Scheme, citizen_id: UUID, today: date) -> UUID | None:
     """The subject that is ranked for a citizen: when the citizen, or every adult, agrees."""
     subjects = find_subjects(scheme=scheme, citizen_ids=[citizen_id], as_of=today)
-    asked = {"as_of": today, "citizen": subjects.get(citizen_id)}
+    w = taking_part_of(scheme.subject, AS_OF).c
+    asked = select(w.citizen_id).where(w.citizen_id == subjects.get(citizen_id))
     with reading() as session:
-        found: UUID | None = session.scalar(statement(scheme.subject, _TAKES_PART), asked)
-        return found
+        return session.scalar(asked, {"as_of": today})
 
 
 def _told(scheme: Scheme, rule: RankRule, subject_id: UUID, today: date) -> ToldRank:

@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from math import ceil
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, exists, func, select
 
 from app.kernel.database import reading, side_by_side, transaction, transaction_required
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.ids import new_id
 from app.records.queries import current_day
+from app.scoring.counting import AS_OF
 from app.scoring.models import Score, ScoreRecomputation
 from app.scoring.queries import least_tier, published_scheme, scheme_in_force
 from app.scoring.refreshing import ONE_AT_A_TIME, due_citizens, store_scores, store_slice
 from app.scoring.scheme import Rule, Scheme
-from app.scoring.subjects import statement
+from app.scoring.subjects import members_of
 
 # A slice holds the lock that deliveries wait for at their end: well below their three seconds.
 MEMBERS_PER_SLICE = 12_500
@@ -27,10 +28,6 @@ AT_ONCE = 2  # as many cores are kept busy
 DUE_AT_ONCE = 1_000
 LISTED_MAX = 20
 
-_JOINED = """
-    SELECT c.citizen_id FROM citizens_joined(CAST(:as_of AS date)) c
-    WHERE NOT EXISTS (SELECT FROM scores s WHERE s.citizen_id = c.citizen_id) LIMIT :limit
-"""
 _RUNNING = select(ScoreRecomputation).where(ScoreRecomputation.is_running)
 
 
@@ -188,12 +185,17 @@ def refresh_joined(*, as_of: date) -> int:
     while True:
         with transaction() as session:
             session.execute(ONE_AT_A_TIME)
-            query = statement(scheme.subject, _JOINED)
-            found = session.scalars(query, {"as_of": as_of, "limit": DUE_AT_ONCE}).all()
+            found = session.scalars(_without_score(scheme), {"as_of": as_of}).all()
             store_scores(scheme=scheme, as_of=as_of, citizen_ids=found)
         count += len(found)
         if len(found) < DUE_AT_ONCE:
             return count
+
+
+def _without_score(scheme: Scheme) -> Select[Any]:
+    c = members_of(scheme.subject, AS_OF).c
+    stored = exists().where(Score.citizen_id == c.citizen_id)
+    return select(c.citizen_id).where(~stored).limit(DUE_AT_ONCE)
 
 
 def _starts_with_something(scheme: Scheme) -> bool:

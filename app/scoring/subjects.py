@@ -1,56 +1,52 @@
 """Whose score it is: a citizen's, or a household's under the id of its head.
 
-There is one arithmetic.  The database makes the chain over households out of the text of the chain
-over citizens (`score_mirror_households`); statements over it are made here in the same way.
+There is one arithmetic; only where records and members come from differs.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from datetime import date
-from functools import lru_cache
-from typing import Any
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Function, Select, TextClause, text
-from sqlalchemy.sql.visitors import cloned_traverse
+from sqlalchemy import ColumnElement, Date, Integer, TableValuedAlias, Text, Uuid, column, func
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.households.queries import find_heads
 from app.scoring.rules import Scheme, Subject
 
-CHAIN = ("fed", "parts", "periods", "indicators", "dimensions", "totals", "lines")
-_LINK = re.compile(rf"\bscore_({'|'.join(CHAIN)}|taking_part)\(")
-_SOURCES = {
-    "records_live(": "score_household_records(",
-    "citizens_joined(": "score_household_heads(",
+_RECORDS: Final = {
+    Subject.CITIZEN: func.records_live, Subject.HOUSEHOLD: func.score_household_records,
+}
+_MEMBERS: Final = {
+    Subject.CITIZEN: func.citizens_joined, Subject.HOUSEHOLD: func.score_household_heads,
+}
+_TAKING_PART: Final = {
+    Subject.CITIZEN: func.score_taking_part,
+    Subject.HOUSEHOLD: func.score_household_taking_part,
 }
 
 
-def over(subject: Subject, sql: str) -> str:
-    """A statement over the chain of citizens, for this kind of subject."""
-    if subject is Subject.CITIZEN:
-        return sql
-    for ours, theirs in _SOURCES.items():
-        sql = sql.replace(ours, theirs)
-    return _LINK.sub(r"score_household_\1(", sql)
+def records_of(subject: Subject, as_of: ColumnElement[date]) -> TableValuedAlias:
+    """The records in force on a day, under the id of the subject that they count for."""
+    return _RECORDS[subject](as_of).table_valued(
+        column("citizen_id", Uuid()), column("record_type", Text()),
+        column("record_number", Text()), column("version", Integer()), column("event_on", Date()),
+        column("ends_on", Date()), column("item", Text()), column("measures", JSONB()), name="r",
+    )  # fmt: skip
 
 
-def select_over(subject: Subject, query: Select[Any]) -> Select[Any]:
-    """The same of a query that was built."""
-    if subject is Subject.CITIZEN:
-        return query
-    return cloned_traverse(query, {}, {"function": _rename})
+def members_of(subject: Subject, as_of: ColumnElement[date]) -> TableValuedAlias:
+    """Who has a score on a day, with or without records."""
+    return _MEMBERS[subject](as_of).table_valued(column("citizen_id", Uuid()), name="c")
 
 
-def _rename(function: Function[Any]) -> None:
-    function.name = over(Subject.HOUSEHOLD, f"{function.name}(").rstrip("(")
-
-
-@lru_cache(maxsize=64)
-def statement(subject: Subject, sql: str) -> TextClause:
-    """The same, ready to run; for statements that stand in the code."""
-    return text(over(subject, sql))
+def taking_part_of(subject: Subject, as_of: ColumnElement[date]) -> TableValuedAlias:
+    """Who agrees to be ranked, with the village."""
+    return _TAKING_PART[subject](as_of).table_valued(
+        column("citizen_id", Uuid()), column("village_code", Text()), name="w"
+    )
 
 
 def find_subjects(

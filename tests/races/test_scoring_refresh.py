@@ -17,8 +17,8 @@ from app.kernel.ids import new_id
 from app.records.queries import current_day
 from app.scoring import recomputations, refreshing
 from app.scoring.operations import refresh_citizens, refresh_scores
-from app.scoring.queries import verify
 from app.scoring.recomputations import start_recomputation
+from app.scoring.refreshing import verify
 from tests.kernel.test_jobs import wait_until
 from tests.records.programme import HOURS, Programme, build_programme
 

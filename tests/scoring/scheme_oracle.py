@@ -21,6 +21,7 @@ class Fact:
     event_on: date
     item: str | None = None
     measures: dict[str, str] = field(default_factory=dict)
+    ends_on: date | None = None
 
 
 def period_of(rule: dict[str, Any], on: date) -> tuple[int, int]:
@@ -66,14 +67,26 @@ def between(value: Any, cap: Any) -> Any:
     return max(-cap, min(cap, value))
 
 
+def counts(rule: dict[str, Any], fact: Fact, on: date) -> bool:
+    if rule["rule"] == "base":
+        return False
+    fits = fact.kind == rule["record_type"] and fact.item in rule.get("items", {fact.item})
+    return fits and fact.event_on <= on and all(on < day for day in ends(rule, fact))
+
+
+def ends(rule: dict[str, Any], fact: Fact) -> list[date]:
+    """By its validity, and by its own end where the rule asks for that."""
+    validity = rule.get("validity_days")
+    own = [fact.ends_on] if rule.get("until_record_ends") and fact.ends_on else []
+    return own if validity is None else [*own, fact.event_on + timedelta(days=validity)]
+
+
 def exact(rule: dict[str, Any], facts: Iterable[Fact], on: date) -> Fraction:
     if rule["rule"] == "base":
         return Fraction(rule["value"])
     periods: dict[tuple[int, int], list[Fact]] = {}
     for fact in facts:
-        ends_on = fact.event_on + timedelta(days=rule.get("validity_days", 100_000))
-        fits = fact.kind == rule["record_type"] and fact.item in rule.get("items", {fact.item})
-        if fits and fact.event_on <= on < ends_on:
+        if counts(rule, fact, on):
             periods.setdefault(period_of(rule, fact.event_on), []).append(fact)
     cap = Fraction(rule.get("period_cap", 10**12))
     return sum((between(together(rule, some, on), cap) for some in periods.values()), Fraction(0))
@@ -96,3 +109,19 @@ def total(scheme: dict[str, Any], facts: list[Fact], on: date) -> tuple[dict[str
         for one in scheme["dimension"]
     ]  # fmt: skip
     return points, max(0, min(scheme["total_cap"], sum(dimensions)))
+
+
+def changes_on(scheme: dict[str, Any], facts: Iterable[Fact], on: date) -> date | None:
+    """The first day after this one on which a fact that counts is worth something else."""
+    days = []
+    for rule in scheme["indicator"]:
+        for fact in facts:
+            if not counts(rule, fact, on):
+                continue
+            days += ends(rule, fact)
+            days += [
+                fact.event_on + timedelta(days=step["from_day"]) for step in rule.get("steps", ())
+            ]
+            if rule.get("decay") == "linear":
+                days.append(on + timedelta(days=1))
+    return min((day for day in days if day > on), default=None)

@@ -25,7 +25,8 @@ from app.records.operations import DeliveryRequest, register_source
 from app.records.queries import current_day
 from app.records.reading import Encoding
 from app.scoring import operations
-from app.scoring.queries import current_tier, list_scores, scheme_in_force, verify
+from app.scoring.queries import current_tier, list_scores, scheme_in_force
+from app.scoring.refreshing import verify
 from app.scoring.rules import Period
 from app.scoring.scheme import parse_scheme, read_scheme_file
 from app.scoring.showing import last_closed_day, next_period, period_start

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
@@ -19,21 +16,18 @@ from sqlalchemy.orm import Session
 
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
-from app.scoring.rules import Subject
-from app.scoring.subjects import CHAIN, over
 from tests.conftest import Sized
-from tests.scoring import scheme_oracle
 from tests.scoring.scheme_oracle import Fact
 from tests.scoring.test_random_schemes import (
     DAYS,
-    FIGURES,
     PEOPLE,
     TODAY,
-    TOTALS,
+    figures,
     keep,
+    lines,
     people,
+    require_oracle,
     schemes,
-    written_out,
 )
 
 
@@ -104,10 +98,6 @@ def facts_of(town: list[Adult], head: int) -> list[Fact] | None:
     ]
 
 
-def of_households(statement: Any) -> Any:
-    return text(over(Subject.HOUSEHOLD, str(statement)))
-
-
 @pytest.mark.sized
 def test_households_by_any_scheme(app: Flask, sized: Sized) -> None:
     versions = iter(range(1_000_000))
@@ -120,40 +110,15 @@ def test_households_by_any_scheme(app: Flask, sized: Sized) -> None:
         document = f'subject = "household"\n{document}'
         citizens = keep(version, document, [one.facts for one in town])
         scheme = tomllib.loads(document)
-        asked = {"on": TODAY, "version": version, "citizens": citizens}
         with transaction() as session:
             keep_town(session, citizens, town)
-            figures = session.execute(of_households(FIGURES), asked).all()
-            defined = session.execute(of_households(TOTALS), asked).all()
-            assert written_out(session, version, asked) == set(map(str, defined))
-        totals = {row.citizen_id: row.total for row in defined}
+        found, told = figures(version, citizens), lines(version, citizens)
         for place in range(PEOPLE):
             some = facts_of(town, place)
-            mine = [row for row in figures if row.citizen_id == citizens[place]]
             if some is None:
-                assert mine == []
-                assert citizens[place] not in totals
+                assert citizens[place] not in found
+                assert told[citizens[place]] == {}
                 continue
-            points, total = scheme_oracle.total(scheme, some, TODAY)
-            found = {row.indicator: row.points for row in mine if row.points}
-            assert found == {code: value for code, value in points.items() if value}
-            assert totals.get(citizens[place], 0) == total
-            assert all(abs(row.lines - row.exact) < 1e-9 for row in mine if row.lines is not None)
+            require_oracle(scheme, some, found.get(citizens[place]), told[citizens[place]])
 
     agree()
-
-
-def definition(admin: psycopg.Connection[Any], name: str) -> str:
-    query = "SELECT pg_get_functiondef(%s::regprocedure)"
-    return str(admin.execute(query, (f"{name}(date, text, text)",)).fetchone()[0])  # type: ignore[index]
-
-
-@pytest.mark.parametrize("link", CHAIN)
-def test_there_is_one_definition(
-    app: Flask, admin: psycopg.Connection[Any], link: str
-) -> None:
-    """A migration that changes the chain without the mirror fails here."""
-    ours = definition(admin, f"score_{link}")
-    theirs = definition(admin, f"score_household_{link}")
-    assert theirs == over(Subject.HOUSEHOLD, ours)
-    assert len(re.findall("household", theirs)) >= 2

@@ -15,7 +15,7 @@ from app.kernel.ids import new_id
 from app.members.operations import register_member
 from app.records.queries import current_day
 from app.scoring import recomputations
-from app.scoring.queries import current_tier, list_scores, scheme_in_force, verify
+from app.scoring.queries import current_tier, list_scores, scheme_in_force
 from app.scoring.recomputations import (
     RecomputationNotFound,
     RecomputationRunning,
@@ -28,7 +28,7 @@ from app.scoring.recomputations import (
     run_slice,
     start_recomputation,
 )
-from app.scoring.refreshing import due_citizens, store_slice
+from app.scoring.refreshing import due_citizens, store_slice, verify
 from app.scoring.scheme import read_scheme_file
 from demo.load import SCHEME
 from tests.members.people import made_up_member
@@ -208,7 +208,7 @@ def test_a_scheme_that_becomes_effective_changes_everybody_once(programme: Progr
     assert yesterday.version == "2026.1"
 
 
-def test_a_stored_score_that_is_not_by_the_definition_is_found(programme: Programme) -> None:
+def test_a_stored_score_that_is_not_what_the_records_give_is_found(programme: Programme) -> None:
     today, first = current_day(), UUID(int=0)
     deliver_ends(programme, today)
     finish_running()
