@@ -35,6 +35,7 @@ from app.records import routes as records_routes
 from app.records.queries import current_day, settled_day
 from app.records.working import work_off
 from app.redemptions import offline_lists, offline_routes, pruning, vouchers
+from app.redemptions import publishing as redemptions_publishing
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
 from app.scoring import (
@@ -299,8 +300,8 @@ def resume_dry_runs() -> None:
 
 @jobs.periodic("publish", cron="*/5 * * * *")
 def publish() -> None:
-    """Publish new rules, catalogues, and once a day figures about everybody."""
-    publications.publish_due()
+    """Publish new rules, catalogues, figures of each day and, of redemptions, of each month."""
+    publications.publish_due(monthly={"redemptions": redemptions_publishing.figures_of_month})
 
 
 @jobs.periodic("verify", cron="*/10 * * * *")

@@ -8,9 +8,10 @@ is not told how many people have it when fewer than ten have it, or fewer than t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import orjson
@@ -25,9 +26,14 @@ from app.scoring import models
 from app.scoring.figures import tier_order
 from app.scoring.protection import LEAST, joined_groups, joined_label
 from app.scoring.queries import scheme_in_force
+from app.scoring.scheme import Period
+from app.scoring.showing import next_period, period_start
 from app.scoring.version_queries import ANNOUNCED, IN_FORCE, PAST, SchemeState, list_versions
 
 SCHEMES, CATALOGUES, FIGURES = "schemes", "catalogues", "figures"
+WAITS = timedelta(days=7)  # what happened off line in a month is told some days later
+# What another room tells of the days from one on and before another, protected already.
+MonthlyFigures = Callable[[date, date], dict[str, Any]]
 # One statement, hence one snapshot.  Who has no score yet has no records: the lowest tier.
 _COUNTS = text("""
     SELECT true AS is_tier, coalesce(s.tier, :lowest) AS label, count(*) AS people
@@ -85,19 +91,24 @@ def open_publication(*, kind: str, name: str) -> Publication:
     return _publication(row)
 
 
-def publish_due() -> int:
-    """Publish what is not yet: rules, catalogues, the figures of today; how many were new."""
+def publish_due(*, monthly: Mapping[str, MonthlyFigures] = MappingProxyType({})) -> int:
+    """Publish what is not yet: rules, catalogues, the figures of today; how many were new.
+
+    `monthly` has, by kind, who tells the figures of a month: of each since the first publication
+    that has been over for a week.
+    """
+    model = models.Publication
     with transaction() as session:
         today = city_today(session)
-        held = {
-            (kind, name)
-            for kind, name in session.execute(
-                select(models.Publication.kind, models.Publication.name)
-            )
-        }
+        published = select(model.kind, model.name, model.published_on)
+        held = {(kind, name): on for kind, name, on in session.execute(published)}
         due = {key: said for key, said in _told() if key not in held}
         if (FIGURES, today.isoformat()) not in held:
             due[FIGURES, today.isoformat()] = figures_of(today)
+        for first_on, next_on in _months(min(held.values(), default=today), today):
+            for kind, figures in monthly.items():
+                if (kind, month := f"{first_on:%Y-%m}") not in held:
+                    due[kind, month] = figures(first_on, next_on)
         for (kind, name), said in due.items():
             head = {"kind": kind, "name": name, "published_on": today}
             content = orjson.dumps(head | said, option=orjson.OPT_INDENT_2)
@@ -138,6 +149,14 @@ def protected_figures(
             for kind in sorted(by_type)
         ],
     }
+
+
+def _months(since: date, today: date) -> Iterator[tuple[date, date]]:
+    """The months from that of a day on that are over for long enough: first days, and next."""
+    first_on = period_start(Period.MONTH, since)
+    while (next_on := next_period(Period.MONTH, first_on)) + WAITS <= today:
+        yield first_on, next_on
+        first_on = next_on
 
 
 def _shown(people: int, *, of: int) -> int | None:

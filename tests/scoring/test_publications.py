@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -16,8 +17,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
-from app.kernel.database import db
+from app.kernel.database import db, transaction
 from app.kernel.detached import sign_detached, verification_keys
 from app.kernel.keys import KeyPurpose, KeyRing, new_key_document
 from app.records.queries import current_day
@@ -189,6 +191,38 @@ def test_a_copy_that_is_there_is_not_sent_again(anybody: FlaskClient) -> None:
         assert first.headers["Cache-Control"].startswith("public, max-age=")
         again = anybody.get(address, headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.data) == (304, b"")
+
+
+def test_months_are_told_once_each_a_week_after_they_ended(
+    city: Programme, job_app: Flask
+) -> None:
+    """From the month of the first publication on; another room counts."""
+    asked: list[tuple[date, date]] = []
+
+    def count(first_on: date, next_on: date) -> dict[str, Any]:
+        asked.append((first_on, next_on))
+        return {"from": first_on}
+
+    with job_app.app_context():
+        today = current_day()
+        since = today - timedelta(days=100)
+        with transaction() as session:
+            session.execute(FIRST_PUBLICATION, {"on": since})
+        publish_due(monthly={"visits": count})
+        publish_due(monthly={"visits": count})
+        named = [one.name for one in list_publications() if one.kind == "visits"]
+        db.session.remove()
+    firsts = [first_on for first_on, _ in asked]
+    assert firsts[0] == since.replace(day=1)
+    assert [next_on for _, next_on in asked][:-1] == firsts[1:]
+    last = asked[-1][1]
+    assert last <= today - timedelta(days=7) < (last + timedelta(days=31)).replace(day=1)
+    assert named == [f"{first_on:%Y-%m}" for first_on in firsts]
+
+
+FIRST_PUBLICATION = text("""
+    INSERT INTO publications (kind, name, published_on, content) VALUES ('figures', 'x', :on, '{}')
+""")
 
 
 @pytest.mark.parametrize("address", ["figures/1999-01-01.json", "people/all.jws"])

@@ -12,8 +12,8 @@ The sources of households' records and members stay: they are what the statement
 
 from alembic import context, op
 
-revision = "0050"
-down_revision = "0049"
+revision = "0051"
+down_revision = "0050"
 branch_labels = None
 depends_on = None
 
