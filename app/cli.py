@@ -22,6 +22,7 @@ from app.kernel.keyed_documents import Fault
 from app.kernel.working_days import CalendarError, load_calendar_year
 from app.ledger.operations import anchor_heads
 from app.ledger.queries import verify
+from app.library.commands import library_commands
 from app.members import operations as members
 from app.records.catalogue import CatalogueError
 from app.records.catalogue import load_catalogue as load_shipped_catalogue
@@ -51,6 +52,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(calendar_commands)
     app.cli.add_command(catalogue_commands)
     app.cli.add_command(ledger_commands)
+    app.cli.add_command(library_commands)
     app.cli.add_command(offline_commands)
     app.cli.add_command(record_commands)
     app.cli.add_command(scheme_commands)

@@ -23,6 +23,7 @@ from app.kernel.keys import KeyRing
 from app.ledger import operations as ledger
 from app.ledger import queries as ledger_queries
 from app.ledger import routes as ledger_routes
+from app.library import routes as library_routes
 from app.members import operations as members
 from app.members import routes as members_routes
 from app.members.queries import session_is_live
@@ -137,6 +138,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(offline_routes.blueprint)
     api.register_blueprint(service_orders_routes.blueprint)
     api.register_blueprint(webhooks_routes.blueprint)
+    api.register_blueprint(library_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
     api.register_blueprint(wechat_routes.callbacks)
 

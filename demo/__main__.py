@@ -35,7 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     tell("starting PostgreSQL, Redis, the WeChat sandbox, the web service and the worker …")
     with running_stack(
-        directory=DIRECTORY, port=None if options.once else options.port, fresh=True
+        directory=DIRECTORY, port=None if options.once else options.port, fresh=True,
+        machines=True,
     ) as stack:
         operator = prepare(stack)
         anybody = Api(base_url=stack.base_url)
@@ -49,6 +50,7 @@ def main() -> None:
                 wechat=wechat,
                 redeemed_template_id=stack.environment["WECHAT_REDEEMED_TEMPLATE_ID"],
                 pictures=picture_folder(),
+                library_bind=stack.environment["LIBRARY_BIND"],
             ))
         prove(stack)
         if not options.once:
@@ -104,6 +106,7 @@ def serve(stack: Stack, operator: StaffLogin) -> None:
         f"scoring rules          {stack.base_url}/api/v1/schemes/current\n"
         f"health, figures        {stack.base_url}/readyz  {stack.base_url}/metrics\n"
         f"WeChat stand-in        {stack.sandbox_url}\n"
+        f"SIP2                   {stack.environment['LIBRARY_BIND']}\n"
         f"logs                   {stack.log_directory}\n"
         f"operator               {operator.username}  {operator.password}\n"
         f"authenticator          {operator.totp_uri}"

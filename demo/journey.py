@@ -17,6 +17,7 @@ from app.kernel.clock import city_date, now
 from app.kernel.ids import new_id
 from app.redemptions.qr import qr_terminal
 from demo.api import Api
+from demo.scenes.library import ask_for_books
 from demo.setting import CINEMA, LIBRARY, Shop, create_departments, deliver_the_year, open_shop
 from demo.telling import chapter, show, table, tell
 from wechat_integration.sandbox.control import SandboxControl
@@ -49,6 +50,7 @@ class Scene:
     wechat: SandboxControl
     redeemed_template_id: str
     pictures: Path
+    library_bind: str  # where self-service machines ask
 
 
 def play(scene: Scene) -> None:
@@ -87,6 +89,9 @@ def play(scene: Scene) -> None:
     chapter("At the library the pass code says who stands here, and nothing else")
     present_pass_code(library, wenjing, HE_WENJING.name)
     present_pass_code(library, xiaoyu, LIN_XIAOYU.name)
+
+    chapter("The library's desk and its self-service machine ask how many books")
+    ask_for_books(scene, library=library, holder=wenjing, name=HE_WENJING.name)
 
 
 def join(scene: Scene, person: Person) -> Api:

@@ -98,7 +98,7 @@ def open_shop(
     operator.post(
         "/benefit-merchants", {"benefit_code": benefit, "merchant_id": merchant_id}, expect=204
     )
-    login, staff_id = _create_clerk(operator, username, f"{name}工作人员")
+    login, staff_id = _create_staff(operator, username, f"{name}工作人员", "clerk")
     operator.post(
         "/staff-assignments",
         {"staff_id": staff_id, "merchant_id": merchant_id, "shop_id": shop_id, "role": "clerk"},
@@ -110,10 +110,24 @@ def open_shop(
     return Shop(shop["name"], shop_id, merchant_id, clerk)
 
 
-def _create_clerk(operator: Api, username: str, display_name: str) -> tuple[StaffLogin, str]:
+def sign_in_owner(operator: Api, anybody: Api, *, shop: Shop, username: str) -> Api:
+    """The owner of a shop's merchant, who keeps its machines."""
+    login, staff_id = _create_staff(operator, username, f"{shop.name}负责人", "merchant_owner")
+    operator.post(
+        "/staff-assignments",
+        {"staff_id": staff_id, "merchant_id": shop.merchant_id, "role": "merchant_owner"},
+    )
+    return sign_in_staff(
+        anybody, username=login.username, password=login.password, totp_uri=login.totp_uri
+    )
+
+
+def _create_staff(
+    operator: Api, username: str, display_name: str, role: str
+) -> tuple[StaffLogin, str]:
     password = secrets.token_urlsafe(16)
     body = {
-        "username": username, "password": password, "role": "clerk", "display_name": display_name,
+        "username": username, "password": password, "role": role, "display_name": display_name,
     }
     made = operator.post("/staff", body, expect=201)
     return StaffLogin(username, password, made["totp_uri"]), made["staff_id"]

@@ -76,12 +76,14 @@ def running_stack(
     extra: dict[str, str] | None = None,
     port: int | None = None,
     fresh: bool = False,
+    machines: bool = False,
 ) -> Iterator[Stack]:
     """The service for the duration of the block, ready when the block begins.
 
     Without `database` the database `card` is used, on the server of `DATABASE_URL` or an embedded
     one in `directory`; `fresh` empties it first.  `extra` are environment variables of the
-    processes.  SIGTERM ends the block like SIGINT does.
+    processes; with `machines` self-service machines are answered too.  SIGTERM ends the block like
+    SIGINT does.
     """
     directory.mkdir(parents=True, exist_ok=True)
     logs = directory / "log"
@@ -95,6 +97,7 @@ def running_stack(
         port, sandbox_port = port or free_port(), free_port()
         common = process_environment(directory, sandbox_port, REDIS_URL=redis_url) | {
             "CARD_WEB_BIND": f"127.0.0.1:{port}",
+            "LIBRARY_BIND": f"127.0.0.1:{free_port()}",
             "PROMETHEUS_MULTIPROC_DIR": str(directory / f"metrics-{port}"),
             **(extra or {}),
         }
@@ -105,7 +108,8 @@ def running_stack(
             "worker", common | {"DATABASE_URL": database.url("card_job")}, logs / "worker.log"
         )
         sandbox = Managed("sandbox", common, logs / "sandbox.log")
-        watch = cleanup.enter_context(_running([sandbox, web, worker]))
+        more = [Managed("library", web_environment, logs / "library.log")] if machines else []
+        watch = cleanup.enter_context(_running([sandbox, web, worker, *more]))
         stack = Stack(
             base_url=f"http://127.0.0.1:{port}",
             sandbox_url=common["WECHAT_BASE_URL"],

@@ -27,6 +27,10 @@ _SLOT = text(
     " :benefit, (CAST(:begins_at AS timestamptz) AT TIME ZONE 'Asia/Shanghai')::date,"
     " clock_timestamp()) s WHERE s.begins_at = :begins_at"
 )
+_GIVEN = text(
+    "SELECT o.value, o.improved"
+    " FROM benefit_offers(CAST(:citizen AS uuid), :merchant, clock_timestamp()) o"
+)
 _VALUE = text("SELECT v.value, v.improved FROM benefit_value(:citizen, :benefit) v")
 
 
@@ -125,6 +129,13 @@ def value_for_citizen(*, citizen_id: UUID, benefit_id: UUID) -> GrantedValue:
     with reading() as session:
         row = session.execute(_VALUE, {"citizen": citizen_id, "benefit": benefit_id}).one()
         return GrantedValue(value=row.value, improved=row.improved)
+
+
+def list_values_at(*, merchant_id: UUID, citizen_id: UUID | None) -> list[GrantedValue]:
+    """What a citizen gets now of each benefit that a merchant takes; None: the baselines."""
+    with reading() as session:
+        rows = session.execute(_GIVEN, {"citizen": citizen_id, "merchant": merchant_id})
+        return [GrantedValue(value=row.value, improved=row.improved) for row in rows]
 
 
 def offline_terms(*, benefit_id: UUID) -> OfflineTerms:

@@ -42,6 +42,7 @@ class KeyPurpose(StrEnum):
     INDEX_ID_NUMBER = "index_id_number"  # blind index of resident ID numbers
     INDEX_OPENID = "index_openid"  # blind index of WeChat identities
     INDEX_PHONE = "index_phone"  # blind index of phone numbers
+    INDEX_READER = "index_reader"  # blind index of libraries' reader accounts
     SIGN_IN = "sign_in"  # keyed hashes of machines' secrets and of who tries to sign in
     CONTENT = "content"  # keyed hash of record contents, to tell duplicates
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 -- seals what merchants check webhooks with

@@ -10,7 +10,8 @@ from sqlalchemy import func, select, text
 
 from app.kernel.database import reading, transactions_begin_with
 from app.kernel.errors import refusal
-from app.merchants.models import MerchantStaff, Shop
+from app.merchants import refusals
+from app.merchants.models import Merchant, MerchantStaff, Shop
 
 _PERMIT = text("SELECT p.code, p.merchant_id, p.shop_name FROM merchant_scan_permit(:s, :i, :h) p")
 
@@ -38,6 +39,18 @@ def require_scan_permit(*, staff_id: UUID, session_id: UUID, shop_id: UUID) -> S
     if row.code is not None:
         raise refusal(row.code)
     return ScanPermit(row.merchant_id, row.shop_name)
+
+
+def require_open_shop(*, shop_id: UUID) -> ScanPermit:
+    """What a machine in a shop goes by.  Refuses `shop_unknown`, `merchant_suspended`."""
+    query = select(Shop.merchant_id, Shop.name, Merchant.suspended).join(Merchant)
+    with reading() as session:
+        row = session.execute(query.where(Shop.shop_id == shop_id)).one_or_none()
+    if row is None:
+        raise refusals.ShopUnknown
+    if row.suspended:
+        raise refusals.MerchantSuspended
+    return ScanPermit(row.merchant_id, row.name)
 
 
 def list_shops_of_staff(*, staff_id: UUID) -> list[tuple[UUID, str]]:

@@ -14,9 +14,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+from sqlalchemy import func, select
 
 from app.kernel.context import request_id
-from app.kernel.database import hot_call
+from app.kernel.database import hot_call, transaction_required
 from app.kernel.errors import refusal
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
@@ -141,6 +142,19 @@ def redeem(
         raise _refusal(row)
     answer: str = row["answer"]
     return answer
+
+
+def present_pass_code(*, shown: PassCode, presenter_id: UUID) -> str | None:
+    """Burn a pass code, in the open transaction, where no voucher is looked at.
+
+    The refusal's code of what is wrong with it or its holder, None when nothing is; commit before
+    it is raised, or the code is not burnt.
+    """
+    presented = func.redemption_present(
+        shown.citizen_id, presenter_id, shown.digest, shown.expires_at, shown.session_id
+    )
+    refused: str | None = transaction_required().scalar(select(presented))
+    return refused
 
 
 def list_redemptions_of_today(

@@ -28,6 +28,7 @@ from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
+from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
@@ -436,7 +437,7 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 MAKERS: dict[tuple[str, str], Maker] = {
     **{
         route: _of_order(make)
-        for route, make in (ORDERS | OFFLINE | MERCHANTS | WEBHOOKS).items()
+        for route, make in (ORDERS | OFFLINE | LIBRARIES | MERCHANTS | WEBHOOKS).items()
     },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.house.routes import routes_of
 
 ADDRESS = re.compile(r"`[^`\n]*?(/(?:api/v1|\.well-known)/[^`\s?]+)[^`\n]*`")
-COMMAND = re.compile(r"flask --app wsgi ((?:[a-z][a-z-]* )*[a-z][a-z-]*)")
+COMMAND = re.compile(r"flask --app wsgi ((?:[a-z][a-z0-9-]* )*[a-z][a-z0-9-]*)")
 SETTING = re.compile(r"\bCARD_[A-Z_]+[A-Z]\b")
 
 

@@ -34,6 +34,8 @@ ORDERS = "/api/v1/me/service-orders"
 BENEFIT = "/api/v1/me/benefits/<string:benefit_code>"
 COUNTER = "/api/v1/service-orders"
 WEBHOOKS = "/api/v1/merchant/webhook-endpoints"
+LIBRARY = "/api/v1/library"
+MACHINES = f"{LIBRARY}/machines"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
     "/api/v1/sign-in/staff", "/api/v1/sign-in/wechat", "/api/v1/join", "/api/v1/sources/token",
@@ -62,6 +64,8 @@ MUST_BE_LIMITED = {
         "deliveries/<uuid:event_id>/redelivery",
     )),
     "/api/v1/me/ranks", "/api/v1/me/ranks/leave", f"{BENEFIT}/statements",
+    f"{LIBRARY}/standing", *(f"{LIBRARY}/waivers{act}" for act in ("", "/return", "/find")),
+    MACHINES, *(f"{MACHINES}/<uuid:machine_id>/{act}" for act in ("secret", "suspension")),
 }
 READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,

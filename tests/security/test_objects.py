@@ -24,7 +24,7 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
-from tests.security import merchants, orders, webhooks
+from tests.security import libraries, merchants, orders, webhooks
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -277,6 +277,18 @@ CHECKS: dict[tuple[str, str], Check] = {
         ("POST", f"/service-orders/{act}"): orders.counters_act_on_their_own_orders
         for act in ("start", "complete", "claim", "dispute", "resolve", "payment")
     },
+    **{
+        ("POST", f"/library/{act}"): libraries.desks_stay_in_their_shop
+        for act in ("standing", "waivers", "waivers/return", "waivers/find")
+    },
+    ("GET", "/library/waivers"): refused(
+        "GET", "/library/waivers?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
+    ),
+    ("POST", "/library/machines"): libraries.machines_stand_in_their_owners_shops,
+    **{
+        ("POST", f"/library/machines/<uuid:machine_id>/{act}"): libraries.machines_are_their_owners
+        for act in ("secret", "suspension")
+    },
     ("GET", "/redemptions"): refused(
         "GET", "/redemptions?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
     ),
@@ -381,13 +393,16 @@ def test_s10_lists_hold_our_own(world: World) -> None:
         Role.CITIZEN: [
             "/me", "/me/balance", "/me/benefits", "/me/points/entries", "/me/points/lots",
             "/me/score", "/me/score/explanation", "/me/trail", "/me/vouchers",
-            "/me/village", "/me/service-orders",
+            "/me/village", "/me/service-orders", "/me/library-waivers",
         ],
         Role.CLERK: [
             "/merchant/shops", f"/redemptions?shop_id={world.ours.shop_id}",
             f"/service-orders?shop_id={world.ours.shop_id}",
+            f"/library/waivers?shop_id={world.ours.shop_id}",
         ],
-        Role.MERCHANT_OWNER: ["/merchant/shops", "/merchant/staff", ENDPOINTS],
+        Role.MERCHANT_OWNER: [
+            "/merchant/shops", "/merchant/staff", "/library/machines", ENDPOINTS,
+        ],
     }  # fmt: skip
     for role, paths in lists.items():
         for path in paths:
