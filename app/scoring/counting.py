@@ -65,7 +65,7 @@ class Counting:
     def is_valid(self, days: int | None) -> ColumnElement[bool]:
         """Whether a record was there on the day, and not longer than so many days."""
         begun: ColumnElement[bool] = self.r.event_on <= self.as_of
-        return begun if days is None else and_(begun, self.r.event_on > self.as_of - days_(days))
+        return begun if days is None else and_(begun, self.r.event_on > self.as_of - whole(days))
 
     def ends_on(self, rule: Indicator) -> ColumnElement[Any]:
         """From which day on a record counts no longer: null is never."""
@@ -75,10 +75,10 @@ class Counting:
         """The first day after this one on which a record is worth something else."""
         changes = self._ends(rule)
         if rule.decay is Decay.LINEAR:
-            changes.append(self.as_of + days_(1))
+            changes.append(self.as_of + whole(1))
         if rule.steps:
             changes.append(case(*(
-                (self._age < days_(one.from_day), self.r.event_on + days_(one.from_day))
+                (self._age < whole(one.from_day), self.r.event_on + whole(one.from_day))
                 for one in rule.steps
             )))  # fmt: skip
         return _first_of(changes)
@@ -86,7 +86,7 @@ class Counting:
     def _ends(self, rule: Indicator) -> list[ColumnElement[Any]]:
         ends: list[ColumnElement[Any]] = []
         if rule.validity_days is not None:
-            ends.append(self.r.event_on + days_(rule.validity_days))
+            ends.append(self.r.event_on + whole(rule.validity_days))
         if rule.until_record_ends:
             ends.append(self.r.ends_on)
         return ends
@@ -112,12 +112,12 @@ class Counting:
     def share(self, rule: Indicator) -> ColumnElement[Any] | None:
         """What decay has left of it, in parts of the divisor; None: all."""
         if rule.decay is Decay.LINEAR and rule.validity_days is not None:
-            return days_(rule.validity_days) - self._age
+            return whole(rule.validity_days) - self._age
         if not rule.steps:
             return None
         later_first = reversed(rule.steps)
         return case(
-            *((self._age >= days_(one.from_day), exact(one.share)) for one in later_first),
+            *((self._age >= whole(one.from_day), exact(one.share)) for one in later_first),
             else_=exact(1),
         )
 
@@ -194,11 +194,6 @@ def exact(value: Decimal | int) -> ColumnElement[Any]:
 def whole(value: Decimal | int) -> ColumnElement[Any]:
     """A whole number of the rules as a constant of the statement."""
     return literal_column(f"({int(value)})", BigInteger())
-
-
-def days_(count: int) -> ColumnElement[Any]:
-    """A number of days as a constant of the statement."""
-    return literal_column(f"{count}", Integer())
 
 
 def _first_of(days: list[ColumnElement[Any]]) -> ColumnElement[Any]:
