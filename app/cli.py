@@ -37,6 +37,7 @@ from app.scoring import operations as scoring
 from app.scoring.recomputations import AT_ONCE
 from app.scoring.scheme import SchemeError, catalogue_code
 from app.scoring.scheme import lint_scheme as find_faults
+from app.service_orders.queries import verify as verify_service_orders
 from app.web.keys import key_provider
 from integrity_card_scanner.envelope import PublicKey
 from integrity_card_scanner.suites import ED25519
@@ -54,6 +55,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(ledger_commands)
     app.cli.add_command(library_commands)
     app.cli.add_command(offline_commands)
+    app.cli.add_command(order_commands)
     app.cli.add_command(record_commands)
     app.cli.add_command(scheme_commands)
     app.cli.add_command(staff_commands)
@@ -207,10 +209,9 @@ def publish_benefits(document: TextIO) -> None:
         loaded = load_catalogue(document.read())
     except BadCatalogueError as error:
         raise click.ClickException(str(error)) from error
-    for published in loaded.published:
-        click.echo(f"published {published}")
-    for unchanged in loaded.unchanged:
-        click.echo(f"unchanged {unchanged}")
+    lines = [f"published {one}" for one in loaded.published]
+    lines += [f"unchanged {one}" for one in loaded.unchanged]
+    click.echo("\n".join(lines))
 
 
 @benefit_commands.command("lint")
@@ -295,12 +296,7 @@ def ledger_commands() -> None:
 @with_appcontext
 def verify_ledger() -> None:
     """Check every promise of the ledger; name the first bad row and exit 1 when one is broken."""
-    faults = verify()
-    if faults:
-        click.echo(f"first bad row: {faults[0]}")
-        click.echo(f"{len(faults)} findings")
-        raise SystemExit(1)
-    click.echo("the ledger is sound")
+    _tell_proof("the ledger is sound", "row", [*map(str, verify())])
 
 
 @ledger_commands.command("anchor")
@@ -311,12 +307,30 @@ def anchor_ledger() -> None:
     click.echo(f"{anchor.anchored_on.isoformat()} {anchor.digest} {anchor.head_count} heads")
 
 
+def _tell_proof(good: str, what: str, findings: list[str]) -> None:
+    if findings:
+        raise click.ClickException(f"first bad {what}: {findings[0]}\n{len(findings)} findings")
+    click.echo(good)
+
+
 def _tell_faults(name: str, faults: tuple[Fault, ...]) -> None:
     for fault in faults:
         click.echo(f"{name}:{fault.line}: {fault.place}: {fault.reason}")
     if faults:
         raise SystemExit(1)
     click.echo(f"{name}: good")
+
+
+@click.group("orders")
+def order_commands() -> None:
+    """Service orders on guarantors' lines."""
+
+
+@order_commands.command("verify")
+@with_appcontext
+def verify_orders() -> None:
+    """Check that orders and the ledger agree; name the first bad order and exit 1 otherwise."""
+    _tell_proof("the orders are sound", "order", [*map(str, verify_service_orders())])
 
 
 @click.group("offline")
@@ -355,9 +369,7 @@ def publish_key_list(envelope: IO[bytes], root: str) -> None:
 def retire_key(kid: str, reason: str) -> None:
     """Retire a key now and file the live codes under the next one."""
     try:
-        moved = offline_lists.retire_key(
-            keys=key_provider(), kid=bytes.fromhex(kid), reason=reason
-        )
+        moved = offline_lists.retire_key(keys=key_provider(), kid=bytes.fromhex(kid), reason=reason)
     except (DomainError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{moved} codes under the next key")

@@ -35,7 +35,7 @@ from app.records import returning, uploads
 from app.records import routes as records_routes
 from app.records.queries import current_day, settled_day
 from app.records.working import work_off
-from app.redemptions import offline_lists, offline_routes, pruning, vouchers
+from app.redemptions import offline_decisions, offline_lists, offline_routes, pruning, vouchers
 from app.redemptions import publishing as redemptions_publishing
 from app.redemptions import queries as redemptions_queries
 from app.redemptions import routes as redemptions_routes
@@ -53,6 +53,7 @@ from app.scoring import routes as scoring_routes
 from app.scoring import version_routes as scheme_version_routes
 from app.scoring.operations import delivery_worker
 from app.service_orders import due
+from app.service_orders import queries as service_orders_queries
 from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
 from app.trail import routes as trail_routes
@@ -192,6 +193,7 @@ def keep_service_orders() -> None:
     _until_done(due.expire_due_orders)
     _until_done(due.remind_due_orders)
     _until_done(due.debit_due_orders)
+    _until_done(due.ask_due_orders)
 
 
 @jobs.periodic("send_webhooks", cron="* * * * * */2")
@@ -312,6 +314,9 @@ def verify() -> None:
     checks.record_result(name="ledger", findings=ledger_queries.verify())
     checks.record_result(name="redemptions", findings=redemptions_queries.verify())
     checks.record_result(name="scores", findings=refreshing.verify(as_of=current_day()))
+    checks.record_result(name="service_orders", findings=service_orders_queries.verify())
+    for name, count in vars(offline_decisions.count_waiting()).items():
+        checks.record_count(name=f"offline_{name}", count=count)
     checks.record_result(name="calendar", findings=working_days.unknown_years())
 
 
@@ -332,7 +337,10 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
     metrics.configure_metrics(
         app,
         token=settings.metrics_token_secret,
-        gauges=(queue_state, checks.check_state, _due_holds, webhook_state),
+        gauges=(
+            queue_state, checks.check_state, _due_holds, webhook_state,
+            offline_decisions.scan_state,
+        ),
     )
 
 

@@ -21,7 +21,7 @@ import httpx
 from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpayv3.core import Core
 from wechatpayv3.type import RequestType
-from wechatpayv3.utils import build_authorization
+from wechatpayv3.utils import build_authorization, load_public_key, rsa_verify
 
 PAY_API_URL: Final = "https://api.mch.weixin.qq.com"
 TIMEOUT: Final = httpx.Timeout(3.0, connect=1.0)
@@ -77,6 +77,8 @@ class PayScoreAccount:
     api_v3_key: str = field(repr=False)  # 32 characters
     wechat_key_id: str
     wechat_public_key: str  # PEM
+    # While WeChat changes its key: others that it may sign with, PEM by id.
+    more_wechat_keys: Mapping[str, str] = field(default_factory=dict)
     notify_url: str
     base_url: str = PAY_API_URL
 
@@ -89,6 +91,7 @@ class PayScoreOrder:
     state: str  # CREATED, DOING, DONE, REVOKED, EXPIRED
     state_description: str  # USER_CONFIRM or MCH_COMPLETE while DOING
     total_fen: int | None
+    package: str | None = None  # what the mini-program opens so that the user confirms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +184,14 @@ class PayScoreClient:
         ))
         return answer.get("authorization_state") == "AVAILABLE"
 
-    def end_permission(self, *, authorization_code: str, reason: str) -> None:
-        """The user takes the permission back."""
+    def end_permission(
+        self, *, reason: str, authorization_code: str | None = None, openid: str | None = None
+    ) -> None:
+        """The user takes the permission back; it goes by its code, or by the user."""
         self._ask(self._pay.payscore_permission_terminate(
-            self._account.service_id, reason[:50], authorization_code=authorization_code
-        ))
+            self._account.service_id, reason[:50], authorization_code=authorization_code,
+            openid=openid,
+        ))  # fmt: skip
 
     def read_notice(
         self, *, headers: Mapping[str, str], body: bytes, now: datetime
@@ -197,7 +203,7 @@ class PayScoreClient:
             raise NoticeRefused("timestamp")
         if abs(int(now.timestamp()) - int(stamp)) > NOTICE_WINDOW_SECONDS:
             raise NoticeRefused("stale")
-        if signed["Wechatpay-Serial"] != self._account.wechat_key_id:
+        if not self._core.knows(signed["Wechatpay-Serial"]):
             raise NoticeRefused("serial")
         notice = self._opened(signed, body)
         resource = notice["resource"]
@@ -259,6 +265,8 @@ class _GuardedCore(Core):
             public_key=account.wechat_public_key, public_key_id=account.wechat_key_id,
         )  # fmt: skip
         self._account = account
+        keys = {account.wechat_key_id: account.wechat_public_key, **account.more_wechat_keys}
+        self._wechat_keys = {serial: load_public_key(pem) for serial, pem in keys.items()}
         self.http = httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
 
     def request(
@@ -286,12 +294,18 @@ class _GuardedCore(Core):
             raise PayScoreAnswerForged("signature")
         return answer.status_code, text
 
+    def knows(self, serial: str) -> bool:
+        """Whether we hold the key of this serial."""
+        return serial in self._wechat_keys
+
     def _verify_signature(self, headers: Mapping[str, str], body: str) -> bool:
-        """By the one key that we hold: another serial would make the library ask for more."""
+        """By the keys that we hold: another serial would make the library ask for more."""
         signed = _signed_headers(headers)
-        if signed["Wechatpay-Serial"] != self._account.wechat_key_id:
-            return False
-        return bool(super()._verify_signature(signed, body))
+        key = self._wechat_keys.get(signed["Wechatpay-Serial"])
+        return key is not None and bool(rsa_verify(
+            signed["Wechatpay-Timestamp"], signed["Wechatpay-Nonce"], body,
+            signed["Wechatpay-Signature"], key,
+        ))
 
 
 def _mended(path: str) -> str:
@@ -324,4 +338,5 @@ def _order(document: dict[str, Any]) -> PayScoreOrder:
         out_order_no=str(document.get("out_order_no", "")), state=str(document.get("state", "")),
         state_description=str(document.get("state_description") or ""),
         total_fen=total if isinstance(total, int) else None,
+        package=str(document["package"]) if "package" in document else None,
     )

@@ -28,6 +28,11 @@ def record_result(*, name: str, findings: Sequence[object]) -> None:
     """Keep the result of a check; each of the first findings is a log line."""
     for finding in findings[:20]:
         log.error("check failed", extra={"check": name, "finding": str(finding)})
+    record_count(name=name, count=len(findings))
+
+
+def record_count(*, name: str, count: int) -> None:
+    """Keep how many things of a kind there are that somebody has to look at."""
     with transaction() as session:
         session.execute(
             text("""
@@ -36,7 +41,7 @@ def record_result(*, name: str, findings: Sequence[object]) -> None:
             ON CONFLICT (name) DO UPDATE
             SET finding_count = excluded.finding_count, checked_at = excluded.checked_at
             """),
-            {"name": name, "count": len(findings)},
+            {"name": name, "count": count},
         )
 
 

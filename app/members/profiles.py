@@ -44,7 +44,7 @@ class WeChatNotBound(Conflict):
 
     code: ClassVar[str] = "wechat_not_bound"
     title: ClassVar[str] = "No WeChat account is bound to this member"
-    advice: ClassVar[str] = "该市民尚未绑定微信，无需解绑。"
+    advice: ClassVar[str] = "尚未绑定微信：请先在小程序中登录绑定；无绑定则无需解绑。"
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,7 @@ class UnreadableScan(Base):
     __tablename__ = "unreadable_scans"
     __table_args__ = (
         Index("ix_unreadable_scans__clerk_id_scanned_at", "clerk_id", "scanned_at"),
+        Index("ix_unreadable_scans__scanned_at", "scanned_at"),
     )
 
     scan_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -236,6 +237,7 @@ class OfflineScan(Base):
     __table_args__ = (
         Index("ix_offline_scans__device_id_sequence", "device_id", "sequence"),
         Index("ix_offline_scans__citizen_id_voucher_id", "citizen_id", "voucher_id"),
+        Index("ix_offline_scans__merchant_id_scanned_at", "merchant_id", "scanned_at"),
     )
 
     device_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -252,6 +254,24 @@ class OfflineScan(Base):
     benefit_code: Mapped[str | None]
     fault: Mapped[str | None]
     record: Mapped[bytes]
+
+
+class OfflineDecision(Base):
+    """What an operator said about a scan that does not count by itself; never changed."""
+
+    __tablename__ = "offline_decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["device_id", "scan_id"], ["offline_scans.device_id", "offline_scans.scan_id"]
+        ),
+    )
+
+    device_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scan_id: Mapped[bytes] = mapped_column(primary_key=True)
+    outcome: Mapped[str]
+    reason_code: Mapped[str]
+    decided_by: Mapped[UUID]
+    decided_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class OfflineHead(Base):
@@ -281,4 +301,5 @@ TABLE_KINDS = {
     "offline_deny_lists": TableKind.LOCAL,
     "offline_scans": TableKind.LOOKUP,
     "offline_heads": TableKind.LOCAL,
+    "offline_decisions": TableKind.LOOKUP,
 }

@@ -8,7 +8,14 @@ from uuid import UUID
 
 from flask import Response
 
-from app.redemptions import offline_issuing, offline_lists, offline_schemas, offline_uploads
+from app.redemptions import (
+    offline_decisions,
+    offline_issuing,
+    offline_lists,
+    offline_schemas,
+    offline_uploads,
+)
+from app.redemptions.routes import counter_at
 from app.web import limits
 from app.web.auth import Role, allow, caller, public
 from app.web.keys import key_provider
@@ -80,6 +87,28 @@ def list_disputes(page: dict[str, Any]) -> dict[str, Any]:
          "first_scan_id": one["first_scan_id"].hex() if one["first_scan_id"] else None}
         for one in offline_uploads.list_disputes(**page)
     ]}  # fmt: skip
+
+
+@blueprint.route("/offline/decisions", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("120/minute")
+@blueprint.arguments(offline_schemas.Decide)
+@blueprint.response(200, offline_schemas.Decision)
+@blueprint.refuses(404, 409)
+def decide_scan(body: dict[str, Any]) -> offline_decisions.Decision:
+    """Say whether a disputed or parked scan counts for its merchant, once."""
+    return offline_decisions.decide_scan(operator_id=caller().subject_id, **body)
+
+
+@blueprint.route("/offline/scans", methods=["GET"])
+@allow(Role.CLERK)
+@blueprint.arguments(offline_schemas.ShopScanPage, location="query")
+@blueprint.response(200, offline_schemas.ShopScans)
+def list_shop_scans(page: dict[str, Any]) -> dict[str, Any]:
+    """What the devices of the clerk's shop took off line, and whether each counts."""
+    counter = counter_at(page.pop("shop_id"))
+    found = offline_decisions.list_shop_scans(counter=counter, **page)
+    return {"scans": [{**one, "scan_id": one["scan_id"].hex()} for one in found]}
 
 
 @blueprint.route("/offline/gaps", methods=["GET"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from app.redemptions.offline_decisions import OUTCOMES, REASON_CODES
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
 UPLOAD_MAX_CHARS = 600_000
+SCAN_ID = validate.Regexp(r"[0-9a-f]{64}\Z")
 
 
 class OfflineCode(ApiSchema):
@@ -43,7 +45,58 @@ class DisputePage(ApiSchema):
     """How many, and the last scan of the page before."""
 
     limit = fields.Integer(load_default=20, validate=validate.Range(1, PAGE_MAX_ROWS))
-    after = fields.String(load_default=None, validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    after = fields.String(load_default=None, validate=SCAN_ID)
+    decided = fields.Boolean(load_default=False)
+
+
+class Decide(ApiSchema):
+    """Whether a scan counts for its merchant, and why."""
+
+    device_id = fields.UUID(required=True)
+    scan_id = fields.String(required=True, validate=SCAN_ID)
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+    reason_code = fields.String(required=True, validate=validate.OneOf(REASON_CODES))
+
+
+class Decision(ApiSchema):
+    """What was decided, for good."""
+
+    device_id = fields.UUID(required=True)
+    scan_id = fields.String(required=True)
+    outcome = fields.String(required=True)
+    reason_code = fields.String(required=True)
+    decided_by = fields.UUID(required=True)
+    decided_at = fields.AwareDateTime(required=True)
+
+
+class ShopScanPage(ApiSchema):
+    """A shop: how many, and the time of the last scan of the page before."""
+
+    shop_id = fields.UUID(required=True)
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, PAGE_MAX_ROWS))
+    before = fields.AwareDateTime(load_default=None)
+
+
+class ShopScan(ApiSchema):
+    """A scan as its shop sees it: nothing about the person; `outcome` null: nobody decided."""
+
+    device_id = fields.UUID(required=True)
+    scan_id = fields.String(required=True)
+    benefit_code = fields.String(required=True, allow_none=True)
+    scanned_at = fields.AwareDateTime(required=True)
+    received_at = fields.AwareDateTime(required=True)
+    standing = fields.String(required=True)
+    fault = fields.String(required=True, allow_none=True)
+    outcome = fields.String(required=True, allow_none=True)
+    reason_code = fields.String(required=True, allow_none=True)
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    is_counted = fields.Boolean(required=True)
+
+
+class ShopScans(ApiSchema):
+    """What the devices of a shop took off line, the latest first."""
+
+    scans = fields.List(fields.Nested(ShopScan), required=True)
 
 
 class Dispute(ApiSchema):
@@ -63,6 +116,9 @@ class Dispute(ApiSchema):
     first_scan_id = fields.String(required=True, allow_none=True)
     first_scanned_at = fields.AwareDateTime(required=True, allow_none=True)
     online_redeemed_at = fields.AwareDateTime(required=True, allow_none=True)
+    outcome = fields.String(required=True, allow_none=True)
+    reason_code = fields.String(required=True, allow_none=True)
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
 
 
 class Disputes(ApiSchema):

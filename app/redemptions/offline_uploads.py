@@ -69,11 +69,14 @@ _GAPS: Final = text("""
 _DISPUTES: Final = text("""
     SELECT o.device_id, o.scan_id, o.sequence, o.merchant_id, o.shop_id, o.benefit_code,
         o.scanned_at, o.received_at, o.fault, o.standing, o.online_redeemed_at,
+        d.outcome, d.reason_code, d.decided_at,
         CASE WHEN o.standing = 'disputed' THEN o.first_device_id END AS first_device_id,
         CASE WHEN o.standing = 'disputed' THEN o.first_scan_id END AS first_scan_id,
         CASE WHEN o.standing = 'disputed' THEN o.first_scanned_at END AS first_scanned_at
     FROM offline_standing o
+    LEFT JOIN offline_decisions d ON d.device_id = o.device_id AND d.scan_id = o.scan_id
     WHERE (o.standing <> 'counted' OR o.online_redeemed_at IS NOT NULL)
+      AND (d.scan_id IS NOT NULL) = :decided
       AND (CAST(:after AS bytea) IS NULL OR (o.received_at, o.device_id, o.scan_id) > (
           SELECT a.received_at, a.device_id, a.scan_id FROM offline_scans a
           WHERE a.scan_id = CAST(:after AS bytea) ORDER BY 1, 2 LIMIT 1))
@@ -117,14 +120,18 @@ def list_gaps(*, limit: int) -> list[Mapping[str, Any]]:
         return [row._asdict() for row in session.execute(_GAPS, {"limit": limit})]
 
 
-def list_disputes(*, limit: int, after: str | None = None) -> list[Mapping[str, Any]]:
+def list_disputes(
+    *, limit: int, after: str | None = None, decided: bool = False
+) -> list[Mapping[str, Any]]:
     """Scans that do not count, each with the one that does; the first received first.
 
+    Those that wait for an operator, or those that were `decided`.
     `after` is the last scan of the page before, hexadecimal.
     """
     last = None if after is None else bytes.fromhex(after)
     with reading() as session:
-        rows = session.execute(_DISPUTES, {"limit": limit, "after": last})
+        asked = {"limit": limit, "after": last, "decided": decided}
+        rows = session.execute(_DISPUTES, asked)
         return [row._asdict() for row in rows]
 
 

@@ -9,11 +9,18 @@ from sqlalchemy import func, text
 from sqlalchemy.orm import Session
 
 from app.kernel.database import Base, transaction
-from app.redemptions.models import CodePresentation, UnreadableScan, VoucherManualCode
+from app.redemptions.models import (
+    CodePresentation,
+    OfflineIssue,
+    UnreadableScan,
+    VoucherManualCode,
+)
 
 # A code lives for a minute and a reference for two.
 PRESENTATIONS_KEPT: Final = timedelta(hours=72)
 SCANS_KEPT: Final = timedelta(days=184)  # as long as security logs
+# Beyond their end: a scan that is uploaded later than this counts as never issued.
+ISSUES_KEPT: Final = timedelta(days=184)
 MANUAL_CODES_KEPT: Final = timedelta(days=1)  # beyond their voucher's time
 _PRUNE_REFUSALS: Final = text("SELECT redemption_prune_refusals(:limit)")
 
@@ -25,6 +32,7 @@ def prune_scans() -> int:
             _delete_older(session, CodePresentation, "presented_at", PRESENTATIONS_KEPT)
             + _delete_older(session, UnreadableScan, "scanned_at", SCANS_KEPT)
             + _delete_older(session, VoucherManualCode, "expires_at", MANUAL_CODES_KEPT)
+            + _delete_older(session, OfflineIssue, "expires_at", ISSUES_KEPT)
         )
 
 

@@ -223,6 +223,30 @@ class OfflineListUnknown(NotFound):
     advice: ClassVar[str] = "离线名单尚未发布，请稍后再试或联系平台管理员。"
 
 
+class OfflineScanUnknown(NotFound):
+    """The device has uploaded no such scan."""
+
+    code: ClassVar[str] = "offline_scan_unknown"
+    title: ClassVar[str] = "There is no such offline scan"
+    advice: ClassVar[str] = "没有找到这条离线核销记录，请刷新争议列表后重试。"
+
+
+class OfflineScanCounts(Conflict):
+    """The scan counts by itself; there is nothing to decide."""
+
+    code: ClassVar[str] = "offline_scan_counts"
+    title: ClassVar[str] = "The scan counts already"
+    advice: ClassVar[str] = "该离线核销已计入商户，无需裁定。"
+
+
+class OfflineScanDecided(Conflict):
+    """Somebody decided otherwise before; a decision stands for good."""
+
+    code: ClassVar[str] = "offline_scan_decided"
+    title: ClassVar[str] = "The scan was decided before"
+    advice: ClassVar[str] = "该离线核销已有裁定结果，不能再更改。"
+
+
 class OfflineUploadUnreadable(Unreadable):
     """The upload is not what this device signed, or has another shape; `reason` says which."""
 

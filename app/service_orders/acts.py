@@ -38,6 +38,10 @@ from app.trail.operations import Actor, record_access
 CHANGED_TOPIC: Final = "service_order_changed"
 STEP_TOPIC: Final = "service_order_step"
 PAY_SCORE: Final = "pay_score"
+PAY_SCORE_CONFIRM: Final = "pay_score_confirm"  # the holder confirms each order in WeChat
+BY_WECHAT: Final = frozenset({PAY_SCORE, PAY_SCORE_CONFIRM})
+COLLECTIONS: Final = ("counter", PAY_SCORE, PAY_SCORE_CONFIRM)
+ASKED_EVERY: Final = timedelta(minutes=5)
 REMINDERS: Final = tuple(timedelta(days=days) for days in (-1, 0, 7, 30))  # from the due time
 
 
@@ -141,7 +145,7 @@ def step(
 
 def announce(order: ServiceOrder) -> None:
     """Tell whoever collects for the line, after the commit."""
-    if line_of(order).collection == PAY_SCORE:
+    if line_of(order).collection in BY_WECHAT:
         outbox.put(
             citizen_id=order.citizen_id, topic=CHANGED_TOPIC,
             payload={"order_id": str(order.order_id)},
@@ -226,11 +230,11 @@ def _set_times(order: ServiceOrder, line: Line, moment: datetime) -> None:
     """Deadlines belong to states that hold, due times to those that owe."""
     if State(order.state) not in HOLDING:
         order.deadline_at = None
-    order.due_at = order.remind_at = order.debit_at = None
+    order.due_at = order.remind_at = order.debit_at = order.ask_at = None
     if State(order.state) in OWING:
         order.due_at = moment + timedelta(days=line.pay_within_days)
         order.remind_at = next_reminder(order.due_at, moment)
-        order.debit_at = order.due_at if line.collection == PAY_SCORE else None
+        order.debit_at = order.due_at if line.collection in BY_WECHAT else None
 
 
 def _programme_account(name: str) -> UUID:

@@ -16,6 +16,7 @@ from app.members.queries import consent_state, is_active
 from app.merchants.queries import require_scan_permit
 from app.service_orders import queries
 from app.service_orders.acts import (
+    PAY_SCORE_CONFIRM,
     Act,
     as_it_stands,
     free_hold,
@@ -34,9 +35,10 @@ from app.service_orders.references import make_reference, read_reference
 from app.service_orders.refusals import (
     ServiceAmountTooLarge,
     ServiceConsentNeeded,
+    ServiceOrderStateRefuses,
     ServiceOrderUnknown,
 )
-from app.service_orders.transitions import Event
+from app.service_orders.transitions import Event, State
 from app.trail.operations import Actor
 
 
@@ -80,6 +82,7 @@ def start_use(*, clerk: Clerk, reference: str, act_id: UUID, nonce: str) -> Seen
         if not was_done(order, act):
             above = order.held_fen > line_of(order).confirm_above_fen
             event = Event.ASK if above else Event.START
+            _require_agreed(order, event)
             moment = require_event(order, event)
             _require_willing(order)
             order.merchant_id = clerk.merchant()
@@ -209,6 +212,13 @@ def _take(clerk: Clerk, reference: str, *, is_start: bool = False) -> ServiceOrd
     if order.merchant_id != merchant_id:
         raise ServiceOrderUnknown
     return order
+
+
+def _require_agreed(order: ServiceOrder, event: Event) -> None:
+    """Where the holder confirms in WeChat, nothing begins before WeChat has said so."""
+    waits = line_of(order).collection == PAY_SCORE_CONFIRM and order.state == State.CREATED.value
+    if waits:
+        raise ServiceOrderStateRefuses(state=order.state, event=event.value)
 
 
 def _require_willing(order: ServiceOrder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from app.kernel import outbox
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.service_orders.acts import (
+    ASKED_EVERY,
     Act,
+    announce,
     clock,
     free_hold,
     next_reminder,
@@ -26,6 +29,9 @@ from app.trail.operations import SYSTEM
 
 DUE_TOPIC: Final = "service_order_due"
 DEBIT_TOPIC: Final = "service_order_debit"
+# A lost notice is found within ten minutes, later within a day.
+ASKED_OFTEN_FOR: Final = timedelta(days=3)
+ASKED_LATER_EVERY: Final = timedelta(days=1)
 
 
 def expire_due_orders(*, limit: int) -> int:
@@ -52,6 +58,14 @@ def debit_due_orders(*, limit: int) -> int:
     due = _due(ServiceOrder.debit_at, limit)
     for citizen_id, order_id in due:
         _debit(citizen_id, order_id)
+    return len(due)
+
+
+def ask_due_orders(*, limit: int) -> int:
+    """For the job: ask WeChat how orders stand whose notice may be lost; how many it looked at."""
+    due = _due(ServiceOrder.ask_at, limit)
+    for citizen_id, order_id in due:
+        _ask(citizen_id, order_id)
     return len(due)
 
 
@@ -97,12 +111,25 @@ def _remind(citizen_id: UUID, order_id: UUID) -> None:
         )
 
 
+def _ask(citizen_id: UUID, order_id: UUID) -> None:
+    with transaction() as session:
+        order = take_order(citizen_id=citizen_id, order_id=order_id)
+        moment = clock(session)
+        if order.ask_at is None or order.ask_at > moment:
+            return  # somebody was first
+        asked_since = order.due_at or order.created_at
+        is_fresh = moment < asked_since + ASKED_OFTEN_FOR
+        order.ask_at = moment + (ASKED_EVERY if is_fresh else ASKED_LATER_EVERY)
+        announce(order)
+
+
 def _debit(citizen_id: UUID, order_id: UUID) -> None:
-    with transaction():
+    with transaction() as session:
         order = take_order(citizen_id=citizen_id, order_id=order_id)
         if State(order.state) not in OWING or order.debit_at is None:
             return
         order.debit_at = None
+        order.ask_at = clock(session) + ASKED_EVERY
         outbox.put(
             citizen_id=citizen_id, topic=DEBIT_TOPIC, payload={"order_id": str(order_id)}
         )

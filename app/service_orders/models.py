@@ -65,6 +65,9 @@ class ServiceOrder(Base):
             "ix_service_orders__debit_at", "debit_at",
             postgresql_where=text("debit_at IS NOT NULL"),
         ),
+        Index(
+            "ix_service_orders__ask_at", "ask_at", postgresql_where=text("ask_at IS NOT NULL")
+        ),
         Index("ix_service_orders__merchant_id", "merchant_id", "created_at"),
     )
 
@@ -86,6 +89,7 @@ class ServiceOrder(Base):
     due_at: Mapped[datetime | None]
     remind_at: Mapped[datetime | None]
     debit_at: Mapped[datetime | None]
+    ask_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

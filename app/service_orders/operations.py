@@ -24,6 +24,7 @@ from app.ledger.queries import guarantee_balance
 from app.members.queries import consent_state, is_active
 from app.scoring.queries import current_tier
 from app.service_orders.acts import (
+    PAY_SCORE_CONFIRM,
     Act,
     announce,
     as_it_stands,
@@ -55,6 +56,7 @@ from app.service_orders.refusals import (
 from app.service_orders.transitions import Event, State
 from app.trail.operations import Actor, record_access
 
+AGREED_ASKED_EVERY: Final = timedelta(minutes=1)
 CONFIRM_WITHIN: Final = timedelta(seconds=60)
 
 
@@ -198,6 +200,7 @@ def _write_order(
             state=State.CREATED.value, hold_id=new_id(), held_fen=amount_fen,
             hold_expires_at=start_by + CONFIRM_WITHIN + timedelta(seconds=line.use_within_seconds),
             deadline_at=start_by, created_at=moment,
+            ask_at=moment + AGREED_ASKED_EVERY if line.collection == PAY_SCORE_CONFIRM else None,
         )
         .on_conflict_do_nothing()
         .returning(ServiceOrder.order_id)

@@ -1,4 +1,4 @@
-"""What was paid outside the counter: by a collection that a line names."""
+"""What happened outside the counter: at the collection that a line names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
-from app.service_orders.acts import Act, take_order
+from app.service_orders.acts import Act, clock, require_event, step, take_order
 from app.service_orders.counter import pay
 from app.service_orders.transitions import TRANSITIONS, Event, State
 from app.trail.operations import SYSTEM
@@ -23,4 +23,20 @@ def record_payment(*, citizen_id: UUID, order_id: UUID, paid_fen: int | None) ->
         if not payable or paid_fen != order.owed_fen:
             return False
         pay(order, Act(new_id(), SYSTEM, "pay"))
+        return True
+
+
+def record_agreement(*, citizen_id: UUID, order_id: UUID) -> bool:
+    """Note that the holder confirmed the order there; False when it does not wait for that now.
+
+    Refuses `service_order_unknown`.
+    """
+    with transaction() as session:
+        order = take_order(citizen_id=citizen_id, order_id=order_id)
+        is_over = order.deadline_at is None or order.deadline_at <= clock(session)
+        if is_over or (State(order.state), Event.AGREE) not in TRANSITIONS:
+            return False
+        moment = require_event(order, Event.AGREE)
+        act = Act(new_id(), SYSTEM, "agree")
+        step(order, Event.AGREE, act, moment=moment, amount_fen=order.held_fen)
         return True

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.kernel.database import reading
 from app.service_orders.models import GuaranteeLine, GuaranteeLineDecision, ServiceOrder
+from app.service_orders.proof import Finding, find_faults
 from app.service_orders.transitions import OWING
 
 
@@ -50,6 +51,7 @@ class Order:
     kind: str
     line_name: str
     guarantor_name: str
+    collection: str
     state: str
     merchant_id: UUID | None
     held_fen: int
@@ -111,6 +113,15 @@ def list_merchant_orders(
         return _read(session, query.order_by(ServiceOrder.created_at.desc()).limit(limit))
 
 
+def verify() -> list[Finding]:
+    """Every disagreement between orders, their steps and the ledger; empty when there is none.
+
+    Checks O1 to O4 in SQL, see `app.service_orders.proof`.
+    """
+    with reading() as session:
+        return find_faults(session)
+
+
 def has_overdue(*, citizen_id: UUID, kind: str) -> bool:
     """Whether something of this kind is owed past its day, by the database's clock."""
     query = select(ServiceOrder.order_id).where(
@@ -123,22 +134,21 @@ def has_overdue(*, citizen_id: UUID, kind: str) -> bool:
         return session.scalar(query.limit(1)) is not None
 
 
-def _orders() -> Select[ServiceOrder, str, str]:
-    return select(ServiceOrder, GuaranteeLine.name, GuaranteeLine.guarantor_name).join(
-        GuaranteeLine
-    )
+def _orders() -> Select[ServiceOrder, str, str, str]:
+    line = GuaranteeLine
+    return select(ServiceOrder, line.name, line.guarantor_name, line.collection).join(line)
 
 
-def _read(session: Session, query: Select[ServiceOrder, str, str]) -> list[Order]:
+def _read(session: Session, query: Select[ServiceOrder, str, str, str]) -> list[Order]:
     return [
         Order(
             citizen_id=row.citizen_id, order_id=row.order_id, line_id=row.line_id, kind=row.kind,
-            line_name=name, guarantor_name=guarantor, state=row.state,
+            line_name=name, guarantor_name=guarantor, collection=collection, state=row.state,
             merchant_id=row.merchant_id, held_fen=row.held_fen, billed_fen=row.billed_fen,
             insured_fen=row.insured_fen, owed_fen=row.owed_fen, deadline_at=row.deadline_at,
             due_at=row.due_at, created_at=row.created_at,
         )
-        for row, name, guarantor in session.execute(query)
+        for row, name, guarantor, collection in session.execute(query)
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields, post_load, validate
 
+from app.service_orders.acts import COLLECTIONS
 from app.service_orders.lines import NewLine
 from app.service_orders.references import REFERENCE_MAX_CHARS
 from app.service_orders.transitions import State
@@ -16,7 +17,6 @@ AMOUNT_MAX_FEN: Final = 1_000_000
 DAY_SECONDS: Final = 86_400
 KINDS: Final = ("rental", "clinic")
 GUARANTORS: Final = ("merchant", "bank", "hospital", "fund")
-COLLECTIONS: Final = ("counter", "pay_score")
 AMOUNT: Final = validate.Range(1, AMOUNT_MAX_FEN)
 AMOUNT_OR_NONE: Final = validate.Range(0, AMOUNT_MAX_FEN)
 BILL: Final = validate.Range(0, 100_000_000)
@@ -127,6 +127,10 @@ class Order(ApiSchema):
     kind = fields.String(required=True)
     line_name = fields.String(required=True)
     guarantor_name = fields.String(required=True)
+    collection = fields.String(
+        required=True,
+        metadata={"description": "pay_score_confirm: the holder confirms it in WeChat first."},
+    )
     state = fields.String(required=True, metadata=STATE)
     held_fen = fields.Integer(required=True)
     billed_fen = fields.Integer(required=True)

@@ -10,6 +10,7 @@ class State(StrEnum):
     """Where a service order stands."""
 
     CREATED = "created"
+    AGREED = "agreed"
     CONFIRMING = "confirming"
     IN_USE = "in_use"
     COMPLETED = "completed"
@@ -26,6 +27,7 @@ class State(StrEnum):
 class Event(StrEnum):
     """What can happen to a service order."""
 
+    AGREE = "agree"  # the holder confirmed in WeChat, where the line asks for it
     START = "start"  # the clerk hands over, for an amount that needs no confirmation
     ASK = "ask"  # the clerk would hand over; the holder must confirm on the phone
     CONFIRM = "confirm"  # the holder confirms what the counter shows
@@ -45,6 +47,11 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (State.CREATED, Event.ASK): State.CONFIRMING,
     (State.CREATED, Event.CANCEL): State.CANCELLED,
     (State.CREATED, Event.EXPIRE): State.EXPIRED,
+    (State.CREATED, Event.AGREE): State.AGREED,
+    (State.AGREED, Event.START): State.IN_USE,
+    (State.AGREED, Event.ASK): State.CONFIRMING,
+    (State.AGREED, Event.CANCEL): State.CANCELLED,
+    (State.AGREED, Event.EXPIRE): State.EXPIRED,
     (State.CONFIRMING, Event.CONFIRM): State.IN_USE,
     (State.CONFIRMING, Event.CANCEL): State.CANCELLED,
     (State.CONFIRMING, Event.EXPIRE): State.EXPIRED,
@@ -64,7 +71,7 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (State.CLAIM_DISPUTED, Event.PAY): State.REPAID,
 }
 # While one of these lasts the amount is held; each ends at its deadline.
-HOLDING: Final = frozenset({State.CREATED, State.CONFIRMING, State.IN_USE})
+HOLDING: Final = frozenset({State.CREATED, State.AGREED, State.CONFIRMING, State.IN_USE})
 # What is owed and not disputed: it is due, reminded of, and blocks new orders of its kind.
 OWING: Final = frozenset({State.COMPLETED, State.CLAIMED})
 

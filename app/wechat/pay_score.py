@@ -21,13 +21,18 @@ from sqlalchemy.dialects.postgresql import insert
 from app.kernel import outbox
 from app.kernel.database import durable, transaction
 from app.kernel.errors import Unavailable
+from app.kernel.ids import new_id
 from app.kernel.jobs import Message
+from app.members.profiles import WeChatNotBound
 from app.members.queries import database_now, find_openid
-from app.service_orders.acts import CHANGED_TOPIC
+from app.service_orders.acts import CHANGED_TOPIC, PAY_SCORE_CONFIRM
 from app.service_orders.due import DEBIT_TOPIC
-from app.service_orders.payments import record_payment
+from app.service_orders.operations import show_order
+from app.service_orders.payments import record_agreement, record_payment
 from app.service_orders.queries import Order, find_order
-from app.service_orders.transitions import HOLDING, OWING, State
+from app.service_orders.refusals import ServiceOrderStateRefuses
+from app.service_orders.transitions import HOLDING, OWING, Event, State
+from app.trail.operations import Actor, record_access
 from app.web.keys import key_provider
 from app.wechat.models import PayScoreNoticeTaken, PayScoreNumber
 from wechat_integration.pay_score import (
@@ -47,6 +52,7 @@ CHARGE: Final = "服务费用"
 _PAID: Final = frozenset({State.PAID, State.REPAID})
 _CLOSED: Final = frozenset({State.RELEASED, State.CANCELLED, State.EXPIRED})
 _NOTHING: Final = "已归还或取消，无需付款"
+_TAKEN_BACK: Final = "用户主动解除授权"
 
 
 class PayScoreIsUnavailable(Unavailable):
@@ -99,8 +105,56 @@ def settle_order(message: Message) -> None:
             _create(client, number, order)
         elif remote.state == "DONE":
             _note_payment(order, remote)
+        elif remote.state == "CREATED" and State(order.state) in _CLOSED:
+            client.cancel(out_order_no=number, reason=_NOTHING)
         elif remote.state == "DOING":
+            record_agreement(citizen_id=order.citizen_id, order_id=order.order_id)
             _bring_in_line(client, order, remote, must_debit=message.topic == DEBIT_TOPIC)
+
+
+def open_confirmation(*, citizen_id: UUID, order_id: UUID) -> str:
+    """What the mini-program opens in WeChat so that the holder confirms the order.
+
+    Refuses `service_order_unknown`; `service_order_state` where nothing waits for that.
+    """
+    order = show_order(citizen_id=citizen_id, order_id=order_id)
+    waits = order.collection == PAY_SCORE_CONFIRM and order.state == State.CREATED.value
+    if not waits:
+        raise ServiceOrderStateRefuses(state=order.state, event=Event.AGREE.value)
+    openid = _openid(citizen_id)
+    client, number = _client(), _number_of(order)
+    with _asking_for_holder():
+        package = _ask_for_order(client, number, order, openid).package
+    if package is None:  # confirmed or over there, and the worker is about to see it
+        raise ServiceOrderStateRefuses(state=order.state, event=Event.AGREE.value)
+    return package
+
+
+def ask_permission(*, citizen_id: UUID) -> str:
+    """What the mini-program hands to WeChat so that the holder may permit orders once for all."""
+    _openid(citizen_id)
+    with _asking_for_holder():
+        return _client().ask_permission(authorization_code=new_id().hex)
+
+
+def has_permission(*, citizen_id: UUID) -> bool:
+    """Whether the holder permits orders without confirming each."""
+    openid = _openid(citizen_id)
+    with _asking_for_holder():
+        return _client().has_permission(openid=openid)
+
+
+def end_permission(*, citizen_id: UUID) -> None:
+    """The holder takes the permission back; orders in use go on and are paid at the counter."""
+    openid = _openid(citizen_id)
+    with _asking_for_holder():
+        if _client().has_permission(openid=openid):
+            _client().end_permission(openid=openid, reason=_TAKEN_BACK)
+    with transaction():
+        record_access(
+            citizen_id=citizen_id, actor=Actor("citizen", citizen_id),
+            action="pay_score_permission_ended", fields=["pay_score"], basis="membership",
+        )
 
 
 def prune_notices() -> None:
@@ -116,10 +170,17 @@ def prune_notices() -> None:
 def _create(client: PayScoreClient, number: str, order: Order) -> None:
     openid = find_openid(keys=key_provider(), citizen_id=order.citizen_id)
     if State(order.state) in HOLDING and openid is not None:
-        client.create(
-            out_order_no=number, introduction=INTRODUCTION, risk_fen=order.held_fen,
-            openid=openid,
-        )
+        _ask_for_order(client, number, order, openid)
+
+
+def _ask_for_order(
+    client: PayScoreClient, number: str, order: Order, openid: str
+) -> PayScoreOrder:
+    """The order at WeChat, made once; where the line asks for it the user confirms it there."""
+    return client.create(
+        out_order_no=number, introduction=INTRODUCTION, risk_fen=order.held_fen,
+        openid=None if order.collection == PAY_SCORE_CONFIRM else openid,
+    )
 
 
 def _bring_in_line(
@@ -149,6 +210,13 @@ def _note_payment(order: Order, remote: PayScoreOrder) -> None:
     )
     if not noted:  # money that is not owed: somebody must give it back
         log.error("Pay Score took an amount that is not owed", extra={"state": order.state})
+
+
+def _openid(citizen_id: UUID) -> str:
+    openid = find_openid(keys=key_provider(), citizen_id=citizen_id)
+    if openid is None:
+        raise WeChatNotBound
+    return openid
 
 
 def _number_of(order: Order) -> str:
@@ -182,4 +250,15 @@ def _our_errors() -> Iterator[None]:
     except PayScoreRefused as error:
         log.warning("Pay Score refuses", extra={"status": error.status, "code": error.code})
     except PayScoreError:
+        raise PayScoreIsUnavailable(retry_after_seconds=PAY_SCORE_RETRY_SECONDS) from None
+
+
+@contextmanager
+def _asking_for_holder() -> Iterator[None]:
+    """For somebody who waits: whatever goes wrong there is an outage here."""
+    durable()
+    try:
+        yield
+    except PayScoreError as error:
+        log.warning("Pay Score does not do what a holder asks for", extra={"reason": str(error)})
         raise PayScoreIsUnavailable(retry_after_seconds=PAY_SCORE_RETRY_SECONDS) from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from uuid import UUID
 
 from flask import Response, current_app, request
 
 from app.members.routes import tokens_of
 from app.members.schemas import Tokens
 from app.web import limits
-from app.web.auth import public
+from app.web.auth import Role, allow, caller, public
 from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 from app.wechat import operations, pay_score, schemas
@@ -48,6 +49,49 @@ def take_notice() -> Response:
     if pay_score.take_notice(headers=dict(request.headers), body=request.get_data()):
         return Response(status=204)
     return Response(NOTICE_REFUSED, status=401, content_type="application/json")
+
+
+@blueprint.route("/me/service-orders/<uuid:order_id>/pay-score", methods=["POST"])
+@allow(Role.CITIZEN)
+@limits.per_caller("20/minute")
+@blueprint.response(200, schemas.PayScoreConfirmation)
+@blueprint.refuses(404, 409, 503)
+def open_confirmation(order_id: UUID) -> dict[str, Any]:
+    """Open the page in WeChat on which the caller confirms an order."""
+    return {"package": pay_score.open_confirmation(
+        citizen_id=caller().subject_id, order_id=order_id
+    )}
+
+
+@blueprint.route("/me/pay-score/permission", methods=["GET"])
+@allow(Role.CITIZEN)
+@limits.per_caller("20/minute")
+@blueprint.response(200, schemas.PayScorePermission)
+@blueprint.refuses(409, 503)
+def show_permission() -> dict[str, Any]:
+    """Whether the caller permits orders without confirming each, as WeChat says."""
+    return {"is_given": pay_score.has_permission(citizen_id=caller().subject_id)}
+
+
+@blueprint.route("/me/pay-score/permission", methods=["POST"])
+@allow(Role.CITIZEN)
+@limits.per_caller("20/minute")
+@blueprint.response(200, schemas.PayScorePermissionRequest)
+@blueprint.refuses(409, 503)
+def ask_permission() -> dict[str, Any]:
+    """Open the page in WeChat on which the caller permits orders once for all."""
+    token = pay_score.ask_permission(citizen_id=caller().subject_id)
+    return {"apply_permissions_token": token}
+
+
+@blueprint.route("/me/pay-score/permission/end", methods=["POST"])
+@allow(Role.CITIZEN)
+@limits.per_caller("20/minute")
+@blueprint.response(204)
+@blueprint.refuses(409, 503)
+def end_permission() -> None:
+    """Take the permission back at WeChat; doing it again changes nothing."""
+    pay_score.end_permission(citizen_id=caller().subject_id)
 
 
 @blueprint.route("/join", methods=["POST"])

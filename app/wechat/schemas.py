@@ -39,6 +39,24 @@ class Consent(ApiSchema):
         return GivenConsent(str(data["purpose"]), int(str(data["text_version"])))
 
 
+class PayScoreConfirmation(ApiSchema):
+    """What the mini-program opens in WeChat so that the holder confirms the order."""
+
+    package = fields.String(required=True)
+
+
+class PayScorePermissionRequest(ApiSchema):
+    """What the mini-program hands to WeChat so that the holder may permit orders."""
+
+    apply_permissions_token = fields.String(required=True)
+
+
+class PayScorePermission(ApiSchema):
+    """Whether the holder permits orders without confirming each."""
+
+    is_given = fields.Boolean(required=True)
+
+
 class Join(ApiSchema):
     """Who joins, and what is agreed to."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import datetime
 
 from app.web.auth import Role
 from integrity_card_scanner.envelope import Kind, SigningKey, sign_envelope
-from integrity_card_scanner.records import sign_upload
+from integrity_card_scanner.records import ScanRecord, first_previous, sign_upload
 from integrity_card_scanner.suites import ED25519
 from tests.contract.orders import Made
-from tests.contract.world import World, claim
-from tests.redemptions.offline_town import enrol, invited
+from tests.contract.world import World, claim, sent
+from tests.redemptions.offline_town import database_now, enrol, invited
 
 
 def _voucher(world: World) -> Made:
@@ -47,10 +48,34 @@ def _upload(world: World) -> Made:
     return {"device_id": str(party.device_id), "upload": b64encode(upload).decode()}, {}, {}
 
 
+def _decision(world: World) -> Made:
+    party = world.ours
+    record = ScanRecord(1, first_previous(party.device_id), _moment(world), secrets.token_hex(8))
+    upload = sign_upload(
+        party.device_key, device_id=party.device_id, last_sequence=1, records=[record]
+    )
+    body = {"device_id": str(party.device_id), "upload": b64encode(upload).decode()}
+    sent(world.client, "/offline/uploads", body, {})
+    decision = {
+        "device_id": str(party.device_id), "scan_id": record.scan_id.hex(),
+        "outcome": "not_counted", "reason_code": "code_not_ours",
+    }  # fmt: skip
+    return decision, {}, {}
+
+
+def _moment(world: World) -> datetime:
+    moment = database_now(world.app)
+    return moment.replace(microsecond=0)
+
+
 OFFLINE: dict[tuple[str, str], Callable[[World], Made]] = {
     ("POST", "/me/vouchers/<uuid:voucher_id>/offline-code"): _voucher,
     ("POST", "/merchant/device-invitations"): _invitation,
     ("POST", "/devices"): _enrolment,
     ("POST", "/devices/<uuid:device_id>/switch-off"): _device,
     ("POST", "/offline/uploads"): _upload,
+    ("POST", "/offline/decisions"): _decision,
+    ("GET", "/offline/scans"): lambda world: (
+        None, {}, {"shop_id": str(world.ours.shop_id), "limit": 2}
+    ),
 }

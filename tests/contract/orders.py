@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from app.kernel.database import transaction
 from app.kernel.ids import new_id
+from app.members import joining
+from app.members.queries import find_openid
 from app.web.auth import Role
 from tests.contract.world import Party, World, sent
 from tests.redemptions.builders import (
     Citizen,
     Clerk,
     give_consent,
+    keys_of,
     made_up_credit_code,
     set_tier,
 )
@@ -21,7 +25,9 @@ Made = tuple[dict[str, Any] | None, dict[str, str], dict[str, Any]]  # body, add
 LARGE_FEN = 30_000
 
 
-def shop_of(world: World, party: Party, counter: Party | None = None) -> Shop:
+def shop_of(
+    world: World, party: Party, counter: Party | None = None, **facts: Any
+) -> Shop:
     """A party's own shop with a line of its own, and the party's citizen in it."""
     at = counter or party
     citizen, clerk = party.citizen, at.clerk
@@ -29,7 +35,7 @@ def shop_of(world: World, party: Party, counter: Party | None = None) -> Shop:
     set_tier(world.app, citizen.subject_id, "AA")  # a score may have been computed since
     return Shop(
         world.client,
-        make_line(world.app, at.merchant_id),
+        make_line(world.app, at.merchant_id, **facts),
         Clerk(clerk.subject_id, clerk.session_id, at.merchant_id, at.shop_id, clerk.headers),
         Citizen(citizen.subject_id, citizen.session_id, citizen.headers),
     )
@@ -72,6 +78,27 @@ def _own(verb: str | None = None) -> Callable[[World], Made]:
     return make
 
 
+def _bound(world: World) -> None:
+    """The caller signs in by WeChat from now on."""
+    citizen_id, keys = world.ours.citizen.subject_id, keys_of(world.app)
+    with world.app.app_context(), transaction() as session:
+        if find_openid(keys=keys, citizen_id=citizen_id) is None:
+            joining._bind_openid(  # noqa: SLF001 -- as joining does
+                session, keys, citizen_id, f"openid-of-{citizen_id}"
+            )
+
+
+def _permission(world: World) -> Made:
+    _bound(world)
+    return None, {}, {}
+
+
+def _in_wechat(world: World) -> Made:
+    _bound(world)
+    shop = shop_of(world, world.ours, collection="pay_score_confirm")
+    return None, {"order_id": shop.ordered()}, {}
+
+
 def _at_counter(*before: tuple[str, dict[str, Any]], **values: Any) -> Callable[[World], Made]:
     """An act on an order to which these acts were done before."""
 
@@ -101,6 +128,10 @@ ORDERS: dict[tuple[str, str], Callable[[World], Made]] = {
     ("POST", "/me/service-orders/<uuid:order_id>/confirm"): _own("confirm"),
     ("POST", "/me/service-orders/<uuid:order_id>/cancel"): _own("cancel"),
     ("POST", "/me/service-orders/<uuid:order_id>/dispute"): _own("dispute"),
+    ("POST", "/me/service-orders/<uuid:order_id>/pay-score"): _in_wechat,
+    ("GET", "/me/pay-score/permission"): _permission,
+    ("POST", "/me/pay-score/permission"): _permission,
+    ("POST", "/me/pay-score/permission/end"): _permission,
     ("GET", "/service-orders"): lambda world: (
         None, {}, {"shop_id": str(world.ours.shop_id), "limit": 2}
     ),

@@ -23,7 +23,8 @@ def their_orders_are_unknown(world: World) -> None:
     for order_id in (theirs.ordered(), str(new_id())):
         for method, path, body in (
             ("GET", "", None), ("GET", "/reference", None), ("POST", "/cancel", act),
-            ("POST", "/dispute", act), ("POST", "/confirm", act | {"nonce": NONCE}),
+            ("POST", "/dispute", act), ("POST", "/pay-score", None),
+            ("POST", "/confirm", act | {"nonce": NONCE}),
         ):  # fmt: skip
             assert refusal(ours.own(method, f"/{order_id}{path}", body)) == UNKNOWN
 

@@ -36,6 +36,7 @@ COUNTER = "/api/v1/service-orders"
 WEBHOOKS = "/api/v1/merchant/webhook-endpoints"
 LIBRARY = "/api/v1/library"
 MACHINES = f"{LIBRARY}/machines"
+PERMISSION = "/api/v1/me/pay-score/permission"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
     "/api/v1/sign-in/staff", "/api/v1/sign-in/wechat", "/api/v1/join", "/api/v1/sources/token",
@@ -44,12 +45,12 @@ MUST_BE_LIMITED = {
     "/api/v1/redemptions/preview", "/api/v1/redemptions/annulments",
     "/api/v1/me/vouchers/<uuid:voucher_id>/offline-code", "/api/v1/devices",
     "/api/v1/merchant/device-invitations", "/api/v1/devices/<uuid:device_id>/switch-off",
-    "/api/v1/offline/uploads",
+    "/api/v1/offline/uploads", "/api/v1/offline/decisions",
     "/api/v1/source/credentials", "/api/v1/impact-assessments", "/api/v1/schemes",
     f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
     "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",
     f"{HOUSEHOLD}/invitation", f"{HOUSEHOLD}/join", f"{HOUSEHOLD}/consent", f"{HOUSEHOLD}/leave",
-    "/wechat/pay-score",
+    "/wechat/pay-score", f"{ORDERS}/<uuid:order_id>/pay-score", PERMISSION, f"{PERMISSION}/end",
     "/api/v1/guarantee-lines", "/api/v1/guarantee-lines/<uuid:line_id>/confirmation",
     ORDERS, *(f"{ORDERS}/<uuid:order_id>/{act}" for act in ("confirm", "cancel", "dispute")),
     *(f"{COUNTER}/{act}" for act in (
@@ -71,7 +72,7 @@ READINGS = {
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
-    "/api/v1/benefits/<string:benefit_code>/slots",
+    "/api/v1/benefits/<string:benefit_code>/slots", PERMISSION,
 }
 ROUTES = [
     route for route in matrix()

@@ -265,7 +265,7 @@ CHECKS: dict[tuple[str, str], Check] = {
         (method, f"/me/service-orders/<uuid:order_id>{last}"): orders.their_orders_are_unknown
         for method, last in (
             ("GET", ""), ("GET", "/reference"), ("POST", "/confirm"), ("POST", "/cancel"),
-            ("POST", "/dispute"),
+            ("POST", "/dispute"), ("POST", "/pay-score"),
         )
     },
     ("GET", "/me/service-orders"): orders.pages_of_orders_hold_our_own,
@@ -289,6 +289,9 @@ CHECKS: dict[tuple[str, str], Check] = {
         ("POST", f"/library/machines/<uuid:machine_id>/{act}"): libraries.machines_are_their_owners
         for act in ("secret", "suspension")
     },
+    ("GET", "/offline/scans"): refused(
+        "GET", "/offline/scans?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
+    ),
     ("GET", "/redemptions"): refused(
         "GET", "/redemptions?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
     ),
@@ -402,6 +405,7 @@ def test_s10_lists_hold_our_own(world: World) -> None:
         ],
         Role.MERCHANT_OWNER: [
             "/merchant/shops", "/merchant/staff", "/library/machines", ENDPOINTS,
+            f"/offline/scans?shop_id={world.ours.shop_id}",
         ],
     }  # fmt: skip
     for role, paths in lists.items():

@@ -29,13 +29,14 @@ from app.wechat import pay_score
 from tests.ledger.checks import assert_ledger_balances
 from tests.members.api import claims_of, join, made_up_person
 from tests.redemptions.builders import Citizen, give_consent, make_clerk, make_merchant, set_tier
-from tests.service_orders.shop import Shop, done, make_line
+from tests.service_orders.shop import NONCE, Shop, done, make_line, refusal
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
 from wechat_integration.sandbox.pay_keys import made_up_pay_keys
 from wechat_integration.sandbox.pay_notices import notice_body, signed_headers
 
 NOTICES = "/wechat/pay-score"
 ORDERS = "/v3/payscore/serviceorder"
+PERMISSION = "/api/v1/me/pay-score/permission"
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,19 @@ class Collecting:
         with self.worker.app_context():
             due.debit_due_orders(limit=10)
         self.work()
+
+    def ask(self) -> int:
+        """Ask WeChat about what is due to be asked for; how many orders."""
+        with self.worker.app_context():
+            asked = due.ask_due_orders(limit=10)
+        self.work()
+        return asked
+
+    def confirming(self) -> Shop:
+        """The same people on a line whose orders are confirmed in WeChat."""
+        app, clerk = self.shop.client.application, self.shop.clerk
+        line_id = make_line(app, clerk.merchant_id, collection="pay_score_confirm")
+        return replace(self.shop, line_id=line_id)
 
     def remote(self, order_id: str) -> tuple[str, str]:
         with self.worker.app_context():
@@ -332,3 +346,59 @@ def test_old_notices_are_forgotten(
     with collecting.worker.app_context():
         pay_score.prune_notices()
     assert admin.execute("SELECT notice_id FROM pay_score_notices").fetchall() == [("new",)]
+
+
+def test_a_lost_notice_is_found_by_asking(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.billed()
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))  # nobody serves
+    row = admin.execute(
+        "SELECT ask_at - clock_timestamp() <= interval '5 minutes' FROM service_orders"
+        " WHERE order_id = %s", (order_id,),
+    )
+    assert row.fetchone() == (True,)
+    assert collecting.ask() == 0  # not yet
+    admin.execute("UPDATE service_orders SET ask_at = clock_timestamp() WHERE ask_at IS NOT NULL")
+    assert collecting.ask() == 1
+    assert collecting.shop.state(order_id) == "paid"
+    assert collecting.ask() == 0
+
+
+def test_an_order_that_the_holder_confirms_in_wechat(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    shop = collecting.confirming()
+    order_id = shop.ordered()
+    collecting.work()
+    assert refusal(shop.counter(order_id, "start", nonce=NONCE)) == "service_order_state"
+    assert done(shop.own("POST", f"/{order_id}/pay-score"))["package"]
+    sandbox.confirm_pay_score(
+        out_order_no=collecting.number(order_id), openid=collecting.openid
+    )  # and the notice is lost
+    admin.execute("UPDATE service_orders SET ask_at = clock_timestamp() WHERE ask_at IS NOT NULL")
+    assert collecting.ask() == 1
+    assert shop.state(order_id) == "agreed"
+    assert refusal(shop.own("POST", f"/{order_id}/pay-score")) == "service_order_state"
+    assert done(shop.counter(order_id, "start", nonce=NONCE))["state"] == "in_use"
+    given_up = shop.ordered()
+    collecting.work()
+    done(shop.act(given_up, "cancel"))
+    collecting.work()
+    assert collecting.remote(given_up) == ("REVOKED", "")
+    other = collecting.shop.ordered()  # on the line without it
+    assert refusal(shop.own("POST", f"/{other}/pay-score")) == "service_order_state"
+
+
+def test_the_permission_is_asked_for_and_taken_back(
+    collecting: Collecting, sandbox: SandboxControl
+) -> None:
+    client, headers = collecting.shop.client, collecting.shop.holder.headers
+    assert done(client.post(PERMISSION, headers=headers))["apply_permissions_token"]
+    assert done(client.get(PERMISSION, headers=headers)) == {"is_given": True}
+    for _ in range(2):
+        assert client.post(f"{PERMISSION}/end", headers=headers).status_code == 204
+    assert done(client.get(PERMISSION, headers=headers)) == {"is_given": False}
+    sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path="/v3/payscore/permissions")
+    answer = client.post(PERMISSION, headers=headers)
+    assert (answer.status_code, refusal(answer)) == (503, "pay_score_unavailable")

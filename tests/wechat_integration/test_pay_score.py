@@ -32,7 +32,7 @@ ORDERS = "/v3/payscore/serviceorder"
 
 
 def account_of(keys: PayKeys, base_url: str, **changes: str) -> PayScoreAccount:
-    facts = {
+    facts: dict[str, Any] = {
         "app_id": SandboxSettings().app_id, "merchant_id": keys.merchant_id,
         "service_id": keys.service_id, "certificate_serial": keys.certificate_serial,
         "private_key": keys.merchant_private_pem, "api_v3_key": keys.api_v3_key,
@@ -280,3 +280,34 @@ def test_secrets_do_not_show(base_url: str) -> None:
     shown = repr(account_of(keys, base_url)) + repr(keys) + repr(SandboxSettings())
     assert keys.api_v3_key not in shown
     assert "PRIVATE" not in shown
+
+
+def test_while_wechat_changes_its_key_both_are_taken(
+    base_url: str, control: SandboxControl
+) -> None:
+    keys = made_up_pay_keys()
+    newer = replace(keys, wechat_key_id="PUB_KEY_ID_2", wechat_key=rsa.generate_private_key(
+        public_exponent=65537, key_size=2048
+    ))  # fmt: skip
+    # The next key stands first already; answers still come under the one before.
+    account = replace(
+        account_of(newer, base_url), more_wechat_keys={keys.wechat_key_id: keys.wechat_public_pem}
+    )
+    pay = PayScoreClient(account=account)
+    begin(pay, control)
+    assert state(pay) == ("DOING", "USER_CONFIRM")
+    now = datetime.now(UTC)
+    for signer in (keys, newer):
+        body = notice_body(signer, "PAYSCORE.USER_PAID", {
+            "mchid": keys.merchant_id, "service_id": keys.service_id, "appid": account.app_id,
+            "out_order_no": NUMBER,
+        })  # fmt: skip
+        headers = signed_headers(signer, body, at_seconds=now.timestamp())
+        notice = pay.read_notice(headers=headers, body=body.encode(), now=now)
+        assert notice.out_order_no == NUMBER
+    swapped = signed_headers(
+        replace(newer, wechat_key_id=keys.wechat_key_id), body, at_seconds=now.timestamp()
+    )
+    with pytest.raises(NoticeRefused, match="signature"):
+        pay.read_notice(headers=swapped, body=body.encode(), now=now)
+    pay.close()

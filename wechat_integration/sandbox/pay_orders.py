@@ -49,6 +49,13 @@ class PayOrder:
         return found
 
 
+    def made(self) -> dict[str, Any]:
+        """What the answer to its creation says: also what opens the page where users confirm."""
+        if self.state != "CREATED":
+            return self.document()
+        return self.document() | {"package": f"mch_id=&package={self.asked['out_order_no']}"}
+
+
 class PayOrders:
     """All orders and permissions; whoever uses it holds the world's lock."""
 

@@ -43,7 +43,7 @@ def _add_orders(routes: Blueprint, world: World) -> None:
 
     @routes.post(base)
     def create() -> Response:
-        return _answered(world, lambda: world.pay_orders.create(_asked()).document())
+        return _answered(world, lambda: world.pay_orders.create(_asked()).made())
 
     @routes.get(base)
     def query() -> Response:
@@ -79,9 +79,10 @@ def _add_permissions(routes: Blueprint, world: World) -> None:
 
         return _answered(world, state)
 
-    @routes.post(f"{base}/authorization-code/<code>/terminate")
-    def end(code: str) -> Response:
-        return _answered(world, lambda: world.pay_orders.permissions.discard(code))
+    @routes.post(f"{base}/authorization-code/<user>/terminate")
+    @routes.post(f"{base}/openid/<user>/terminate")
+    def end(user: str) -> Response:
+        return _answered(world, lambda: world.pay_orders.permissions.discard(user))
 
 
 def _add_users(routes: Blueprint, world: World) -> None:
