@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 
 from app.benefits import routes as benefits_routes
 from app.cli import register_commands
+from app.complaints import routes as complaints_routes
 from app.config import Settings, running_settings
 from app.households import operations as households
 from app.households import routes as households_routes
@@ -29,6 +30,7 @@ from app.members import routes as members_routes
 from app.members.queries import session_is_live
 from app.merchants import application_routes as merchant_application_routes
 from app.merchants import applications, employment
+from app.merchants import directory_routes as merchant_directory_routes
 from app.merchants import queries as merchants_queries
 from app.merchants import routes as merchants_routes
 from app.records import returning, uploads
@@ -134,12 +136,14 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(publication_routes.well_known)
     api.register_blueprint(merchants_routes.blueprint)
     api.register_blueprint(merchant_application_routes.blueprint)
+    api.register_blueprint(merchant_directory_routes.blueprint)
     api.register_blueprint(benefits_routes.blueprint)
     api.register_blueprint(redemptions_routes.blueprint)
     api.register_blueprint(offline_routes.blueprint)
     api.register_blueprint(service_orders_routes.blueprint)
     api.register_blueprint(webhooks_routes.blueprint)
     api.register_blueprint(library_routes.blueprint)
+    api.register_blueprint(complaints_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
     api.register_blueprint(wechat_routes.callbacks)
 

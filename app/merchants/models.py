@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +33,10 @@ class Shop(Base):
     """A place where a merchant scans."""
 
     __tablename__ = "shops"
-    __table_args__ = (Index("ix_shops__merchant_id", "merchant_id"),)
+    __table_args__ = (
+        Index("ix_shops__merchant_id", "merchant_id"),
+        Index("ix_shops__latitude_e6", "latitude_e6"),
+    )
 
     shop_id: Mapped[UUID] = mapped_column(primary_key=True)
     merchant_id: Mapped[UUID] = mapped_column(ForeignKey("merchants.merchant_id"))
@@ -205,6 +208,54 @@ class SuspensionEnding(Base):
     ended_at: Mapped[datetime | None]
 
 
+class Entry(Base):
+    """An honour, licence or penalty of an organisation, and when it may be shown."""
+
+    __tablename__ = "merchant_entries"
+    __table_args__ = (Index("ix_merchant_entries__merchant_id", "merchant_id"),)
+
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+    merchant_id: Mapped[UUID] = mapped_column(ForeignKey("merchants.merchant_id"))
+    kind: Mapped[str]
+    grade: Mapped[str | None]
+    title: Mapped[str]
+    document_number: Mapped[str]
+    authority: Mapped[str]
+    legal_basis: Mapped[str]
+    issued_on: Mapped[date]
+    published_from: Mapped[date]
+    published_to: Mapped[date]
+    proposed_by: Mapped[UUID]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class EntryConfirmation(Base):
+    """Another operator's yes to an entry."""
+
+    __tablename__ = "merchant_entry_confirmations"
+
+    entry_id: Mapped[UUID] = mapped_column(
+        ForeignKey("merchant_entries.entry_id"), primary_key=True
+    )
+    confirmed_by: Mapped[UUID]
+    confirmed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class EntryEnding(Base):
+    """Why an entry is shown no longer, before its last day."""
+
+    __tablename__ = "merchant_entry_endings"
+
+    entry_id: Mapped[UUID] = mapped_column(
+        ForeignKey("merchant_entries.entry_id"), primary_key=True
+    )
+    cause: Mapped[str]
+    reason: Mapped[str]
+    ended_by: Mapped[UUID]
+    ended_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 TABLE_KINDS = {
     "merchants": TableKind.REFERENCE,
     "shops": TableKind.REFERENCE,
@@ -218,5 +269,8 @@ TABLE_KINDS = {
     "merchant_invitations": TableKind.LOCAL,
     "merchant_invitation_uses": TableKind.LOCAL,
     "merchant_suspensions": TableKind.LOCAL,
+    "merchant_entries": TableKind.LOCAL,
+    "merchant_entry_confirmations": TableKind.LOCAL,
+    "merchant_entry_endings": TableKind.LOCAL,
     "merchant_suspension_endings": TableKind.LOCAL,
 }

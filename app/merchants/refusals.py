@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.kernel.errors import Conflict, NotAllowed, NotFound, Unauthenticated
+from app.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, Unauthenticated
 
 
 class NotMerchantStaff(NotAllowed):
@@ -173,3 +173,43 @@ class SuspensionEnded(Conflict):
     code: ClassVar[str] = "suspension_ended"
     title: ClassVar[str] = "The suspension has ended"
     advice: ClassVar[str] = "该暂停已解除，无需重复操作。"
+
+
+class EntryUnknown(NotFound):
+    """There is no such entry about a merchant."""
+
+    code: ClassVar[str] = "entry_unknown"
+    title: ClassVar[str] = "There is no such entry"
+    advice: ClassVar[str] = "没有找到该公示信息，请刷新后重试。"
+
+
+class EntryEnded(Conflict):
+    """The entry is shown no longer."""
+
+    code: ClassVar[str] = "entry_ended"
+    title: ClassVar[str] = "The entry is shown no longer"
+    advice: ClassVar[str] = "该公示信息已终止，如需公示请重新录入。"
+
+
+class EntryUnfit(Invalid):
+    """The grade does not fit the kind, or the days are out of order."""
+
+    code: ClassVar[str] = "entry_unfit"
+    title: ClassVar[str] = "The entry does not fit together"
+    advice: ClassVar[str] = "处罚须选等级、其他不选；文书日期、公示起止日期须依次排列。"
+
+
+class PublicationTooLong(Invalid):
+    """The entry would be shown longer than the law allows."""
+
+    code: ClassVar[str] = "publication_too_long"
+    title: ClassVar[str] = "The entry would be shown for too long"
+    advice: ClassVar[str] = "公示期超过该等级的最长期限，请调整截止日期。"
+
+
+class EntryNamesPerson(Invalid):
+    """The entry holds somebody's identity number."""
+
+    code: ClassVar[str] = "entry_names_person"
+    title: ClassVar[str] = "The entry holds an identity number"
+    advice: ClassVar[str] = "公示信息中不得出现身份证号，请删除后重试。"

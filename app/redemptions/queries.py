@@ -97,6 +97,16 @@ class ShopRedemption:
 
 
 @dataclass(frozen=True)
+class OwnRedemption:
+    """Where and when a citizen's voucher was redeemed on line."""
+
+    redemption_id: UUID
+    merchant_id: UUID
+    shop_id: UUID
+    redeemed_at: datetime
+
+
+@dataclass(frozen=True)
 class PassTime:
     """The database's answer to somebody who wants a pass code."""
 
@@ -210,6 +220,30 @@ def list_shop_redemptions_of_today(
             )
             for row, annulled_at in session.execute(query)
         ]
+
+
+def find_redemption(*, citizen_id: UUID, voucher_id: UUID) -> OwnRedemption | None:
+    """The redemption of a citizen's voucher, annulled since or not."""
+    with reading() as session:
+        row = session.get(Redemption, (citizen_id, voucher_id))
+    if row is None:
+        return None
+    return OwnRedemption(row.redemption_id, row.merchant_id, row.shop_id, row.redeemed_at)
+
+
+def count_redemptions(*, shop_ids: Sequence[UUID], at_most: int) -> int:
+    """How many redemptions that stand these shops have made, counted up to `at_most`."""
+    annulled = select(Annulment.voucher_id).where(
+        Annulment.citizen_id == Redemption.citizen_id,
+        Annulment.voucher_id == Redemption.voucher_id,
+    )
+    standing = (
+        select(Redemption.voucher_id)
+        .where(Redemption.shop_id.in_(shop_ids), ~annulled.exists())
+        .limit(at_most)
+    )
+    with reading() as session:
+        return int(session.scalar(select(func.count()).select_from(standing.subquery())) or 0)
 
 
 def verify() -> list[Finding]:

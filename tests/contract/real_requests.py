@@ -29,6 +29,7 @@ from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
 from tests.contract.libraries import LIBRARIES
+from tests.contract.complaints import COMPLAINTS
 from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
@@ -438,6 +439,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     **{
         route: _of_order(make)
         for route, make in (ORDERS | OFFLINE | LIBRARIES | MERCHANTS | WEBHOOKS).items()
+        for route, make in (ORDERS | OFFLINE | MERCHANTS | COMPLAINTS).items()
     },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(

@@ -56,6 +56,8 @@ MUST_BE_LIMITED = {
     *(f"{COUNTER}/{act}" for act in (
         "start", "complete", "claim", "dispute", "resolve", "payment",
     )),
+    "/api/v1/me/complaints", "/api/v1/complaints/<uuid:complaint_id>/text",
+    "/api/v1/merchant/complaints/<uuid:complaint_id>/text",
     "/api/v1/merchant-applications", "/api/v1/merchant-applications/status",
     "/api/v1/merchant-applications/owner-invitation",
     "/api/v1/merchant-applications/<uuid:application_id>/contact", "/api/v1/merchant/shops",
@@ -73,6 +75,8 @@ READINGS = {
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
     "/api/v1/benefits/<string:benefit_code>/slots", PERMISSION,
+    "/api/v1/public/merchants", "/api/v1/public/merchants/<uuid:merchant_id>",
+    "/api/v1/benefits/<string:benefit_code>/slots",
 }
 ROUTES = [
     route for route in matrix()

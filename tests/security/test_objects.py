@@ -25,6 +25,7 @@ from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
 from tests.security import libraries, merchants, orders, webhooks
+from tests.security import complaints, merchants, orders
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -312,6 +313,15 @@ CHECKS: dict[tuple[str, str], Check] = {
             "/merchant-applications/owner-invitation",
         )
     },
+    ("POST", "/me/complaints"): complaints.complaints_are_about_our_own_redemptions,
+    ("GET", "/me/complaints"): complaints.pages_of_complaints_hold_our_own,
+    ("GET", "/merchant/complaints"): complaints.pages_of_complaints_hold_our_own,
+    **{
+        ("POST", f"/merchant/complaints/<uuid:complaint_id>/{act}"):
+            complaints.their_complaints_are_unknown
+        for act in ("text", "answer")
+    },
+    ("GET", "/public/merchants/<uuid:merchant_id>"): complaints.everybody_reads_any_merchants_page,
     ("POST", "/offline/uploads"): uploads_are_signed_by_their_device,
     ("POST", ENDPOINTS): webhooks.an_endpoint_under_their_id_is_our_own,
     **{
