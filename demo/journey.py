@@ -18,7 +18,15 @@ from app.kernel.ids import new_id
 from app.redemptions.qr import qr_terminal
 from demo.api import Api
 from demo.scenes.library import ask_for_books
-from demo.setting import CINEMA, LIBRARY, Shop, create_departments, deliver_the_year, open_shop
+from demo.setting import (
+    CINEMA,
+    LIBRARY,
+    Shop,
+    create_departments,
+    deliver_the_year,
+    hire_colleague,
+    open_shop,
+)
 from demo.telling import chapter, show, table, tell
 from wechat_integration.sandbox.control import SandboxControl
 
@@ -60,12 +68,9 @@ def play(scene: Scene) -> None:
     deliver_the_year(scene.operator, machines)
 
     chapter("A library and a cinema open their counters")
-    library = open_shop(
-        scene.operator, scene.anybody, organisation=LIBRARY, benefit="library", username="lib-01"
-    )
-    cinema = open_shop(
-        scene.operator, scene.anybody, organisation=CINEMA, benefit="cinema", username="cinema-01"
-    )
+    operators = (scene.operator, hire_colleague(scene.operator, scene.anybody))
+    library = open_shop(operators, scene.anybody, organisation=LIBRARY, benefit="library")
+    cinema = open_shop(operators, scene.anybody, organisation=CINEMA, benefit="cinema")
 
     chapter("Two citizens sign in by WeChat and join")
     wenjing = join(scene, HE_WENJING)

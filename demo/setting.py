@@ -12,10 +12,6 @@ from demo.api import Api, sign_in_staff
 from demo.load import FOLDER, ListedDelivery, list_deliveries
 from demo.telling import table, tell
 
-# Real organisations' codes are on the public register; these two only have the right check digit.
-LIBRARY = ("市图书馆", "12330700472800001D")
-CINEMA = ("江南影城", "91330702MA2DEM001D")
-
 
 @dataclass(frozen=True)
 class StaffLogin:
@@ -27,6 +23,21 @@ class StaffLogin:
 
 
 @dataclass(frozen=True)
+class Organisation:
+    """Who applies; `username` is its clerk's."""
+
+    name: str
+    credit_code: str
+    category: str
+    username: str
+
+
+# Real organisations' codes are on the public register; these two only have the right check digit.
+LIBRARY = Organisation("市图书馆", "12330700472800001D", "library", "lib-01")
+CINEMA = Organisation("江南影城", "91330702MA2DEM001D", "culture", "cinema-01")
+
+
+@dataclass(frozen=True)
 class Shop:
     """A counter with somebody behind it."""
 
@@ -34,6 +45,7 @@ class Shop:
     shop_id: str
     merchant_id: str
     clerk: Api
+    owner: Api
 
 
 def create_departments(operator: Api, anybody: Api) -> dict[str, Api]:
@@ -82,52 +94,61 @@ def _send(listed: ListedDelivery, operator: Api, machines: dict[str, Api]) -> di
     return report
 
 
-def open_shop(
-    operator: Api, anybody: Api, *, organisation: tuple[str, str], benefit: str, username: str
-) -> Shop:
-    """A merchant with one shop and one clerk, allowed to take one benefit."""
-    name, credit_code = organisation
-    merchant_id, shop_id = str(new_id()), str(new_id())
-    operator.post(
-        "/merchants",
-        {"merchant_id": merchant_id, "credit_code": credit_code, "name": name},
-        expect=201,
-    )
-    shop = {"shop_id": shop_id, "merchant_id": merchant_id, "name": f"{name}前台"}
-    operator.post("/shops", shop, expect=201)
-    operator.post(
-        "/benefit-merchants", {"benefit_code": benefit, "merchant_id": merchant_id}, expect=204
-    )
-    login, staff_id = _create_staff(operator, username, f"{name}工作人员", "clerk")
-    operator.post(
-        "/staff-assignments",
-        {"staff_id": staff_id, "merchant_id": merchant_id, "shop_id": shop_id, "role": "clerk"},
-    )
-    clerk = sign_in_staff(
-        anybody, username=login.username, password=login.password, totp_uri=login.totp_uri
-    )
-    tell(f"{name} ({credit_code}) takes “{benefit}”; clerk {username} is at the counter")
-    return Shop(shop["name"], shop_id, merchant_id, clerk)
-
-
-def sign_in_owner(operator: Api, anybody: Api, *, shop: Shop, username: str) -> Api:
-    """The owner of a shop's merchant, who keeps its machines."""
-    login, staff_id = _create_staff(operator, username, f"{shop.name}负责人", "merchant_owner")
-    operator.post(
-        "/staff-assignments",
-        {"staff_id": staff_id, "merchant_id": shop.merchant_id, "role": "merchant_owner"},
-    )
-    return sign_in_staff(
-        anybody, username=login.username, password=login.password, totp_uri=login.totp_uri
-    )
-
-
-def _create_staff(
-    operator: Api, username: str, display_name: str, role: str
-) -> tuple[StaffLogin, str]:
-    password = secrets.token_urlsafe(16)
+def hire_colleague(operator: Api, anybody: Api) -> Api:
+    """A second operator: what changes the programme for everybody takes two."""
     body = {
-        "username": username, "password": password, "role": role, "display_name": display_name,
+        "username": "operator-2", "password": secrets.token_urlsafe(16), "role": "operator",
+        "display_name": "二号窗口",
     }
     made = operator.post("/staff", body, expect=201)
-    return StaffLogin(username, password, made["totp_uri"]), made["staff_id"]
+    return sign_in_staff(
+        anybody, username=body["username"], password=body["password"], totp_uri=made["totp_uri"]
+    )
+
+
+def open_shop(
+    operators: tuple[Api, Api], anybody: Api, *, organisation: Organisation, benefit: str
+) -> Shop:
+    """An organisation applies, two operators approve, its owner employs a clerk."""
+    first, second = operators
+    ticket = _apply(anybody, organisation, benefit)
+    path = f"/merchant-applications/{ticket['application_id']}"
+    first.post(f"{path}/proposal", {"reason": "资料已经核对无误"})
+    merchant = second.post(f"{path}/confirmation", {"reason": "复核无误，同意加入"})
+    taken = {"benefit_code": benefit, "merchant_id": merchant["merchant_id"]}
+    first.post("/benefit-merchants", taken, expect=204)
+    invited = anybody.post("/merchant-applications/owner-invitation", ticket, expect=201)
+    owner = _join(anybody, invited["code"], f"{organisation.username}-owner")
+    (shop,) = owner.get("/merchant/shops")["shops"]
+    place = {
+        "role": "clerk", "display_name": f"{organisation.name}工作人员", "shop_id": shop["shop_id"],
+    }
+    invited = owner.post("/merchant/staff-invitations", place, expect=201)
+    clerk = _join(anybody, invited["code"], organisation.username)
+    tell(f"{organisation.name} ({organisation.credit_code}) applied, signed, was approved by two; "
+         f"it takes “{benefit}”, and {organisation.username} is at the counter")  # fmt: skip
+    return Shop(shop["name"], shop["shop_id"], merchant["merchant_id"], clerk, owner)
+
+
+def _apply(anybody: Api, organisation: Organisation, benefit: str) -> dict[str, str]:
+    """Send an application; the ticket it is followed with."""
+    text = anybody.get("/commitment-text")
+    ticket = {"application_id": str(new_id()), "secret": secrets.token_urlsafe(32)}
+    body = {
+        **ticket, "name": organisation.name, "credit_code": organisation.credit_code,
+        "category": organisation.category, "shops": [{"name": f"{organisation.name}前台"}],
+        "benefit_codes": [benefit], "contact_name": "周敏", "contact_phone": "0579-00000000",
+        "text_version": text["version"], "text_hash": text["text_hash"],
+    }
+    anybody.post("/merchant-applications", body, expect=201)
+    return ticket
+
+
+def _join(anybody: Api, code: str, username: str) -> Api:
+    """Open the account that a code is for, and sign in."""
+    password = secrets.token_urlsafe(16)
+    body = {"code": code, "username": username, "password": password}
+    made = anybody.post("/staff-invitations/acceptance", body, expect=201)
+    return sign_in_staff(
+        anybody, username=username, password=password, totp_uri=made["totp_uri"]
+    )

@@ -33,10 +33,7 @@ class Shop(Base):
     """A place where a merchant scans."""
 
     __tablename__ = "shops"
-    __table_args__ = (
-        Index("ix_shops__merchant_id", "merchant_id"),
-        Index("ix_shops__latitude_e6", "latitude_e6"),
-    )
+    __table_args__ = (Index("ix_shops__merchant_id", "merchant_id"),)
 
     shop_id: Mapped[UUID] = mapped_column(primary_key=True)
     merchant_id: Mapped[UUID] = mapped_column(ForeignKey("merchants.merchant_id"))

@@ -1,4 +1,7 @@
-"""Merchants, shops and staff assignments: made by operators, each by an id the caller made."""
+"""Merchants, shops and assignments, made directly by ids the caller made: benchmarks and tests do.
+
+Over HTTP there is one way in: an application that two operators approve (`applications`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merchants over HTTP: thin operator routes, and what staff see of their own."""
+"""Merchants over HTTP: suspensions, devices, and what staff see of their own."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from app.web.openapi import API_PREFIX, Blueprint
 from integrity_card_scanner.envelope import PublicKey
 
 blueprint = Blueprint("merchants", __name__, url_prefix=API_PREFIX)
-
-
-@blueprint.route("/merchants", methods=["POST"])
-@allow(Role.OPERATOR)
-@blueprint.arguments(schemas.NewMerchant)
-@blueprint.response(201, schemas.Merchant)
-@blueprint.refuses(409)
-def register_merchant(body: dict[str, Any]) -> operations.RegisteredMerchant:
-    """Register a merchant."""
-    return operations.register_merchant(**body)
 
 
 @blueprint.route("/merchant-suspensions", methods=["POST"])
@@ -52,26 +42,6 @@ def lift_suspension(body: dict[str, Any], suspension_id: UUID) -> suspensions.Ke
 def list_suspensions() -> dict[str, Any]:
     """The suspensions of the caller's merchant, with their reasons."""
     return {"suspensions": suspensions.list_own_suspensions(owner_id=caller().subject_id)}
-
-
-@blueprint.route("/shops", methods=["POST"])
-@allow(Role.OPERATOR)
-@blueprint.arguments(schemas.Shop)
-@blueprint.response(201, schemas.Shop)
-@blueprint.refuses(404)
-def open_shop(body: dict[str, Any]) -> operations.RegisteredShop:
-    """Open a shop of a merchant."""
-    return operations.open_shop(**body)
-
-
-@blueprint.route("/staff-assignments", methods=["POST"])
-@allow(Role.OPERATOR)
-@blueprint.arguments(schemas.Assignment)
-@blueprint.response(200, schemas.Assignment)
-@blueprint.refuses(404, 409)
-def assign_staff(body: dict[str, Any]) -> operations.Assignment:
-    """Say where a staff account works."""
-    return operations.assign_staff(**body)
 
 
 @blueprint.route("/merchant/staff", methods=["GET"])

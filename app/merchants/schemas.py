@@ -9,23 +9,6 @@ from app.web.openapi import ApiSchema
 NAME = validate.Length(1, 100)
 
 
-class NewMerchant(ApiSchema):
-    """A merchant to register."""
-
-    merchant_id = fields.UUID(required=True)
-    credit_code = fields.String(required=True, validate=validate.Length(18, 64))
-    name = fields.String(required=True, validate=NAME)
-
-
-class Merchant(ApiSchema):
-    """A merchant as it stands."""
-
-    merchant_id = fields.UUID(required=True)
-    credit_code = fields.String(required=True)
-    name = fields.String(required=True)
-    suspended = fields.Boolean(required=True)
-
-
 class Reason(ApiSchema):
     """Why somebody acts; it is kept, and read by those whom it concerns."""
 

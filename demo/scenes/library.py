@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.kernel.ids import new_id
 from app.library.sip2_messages import checksum
 from demo.api import Api
-from demo.setting import Shop, sign_in_owner
+from demo.setting import Shop
 from demo.telling import tell
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def ask_for_books(scene: Scene, *, library: Shop, holder: Api, name: str) -> Non
     tell(f"{name} at the desk: {_figures(learned)}")
     register_and_return(library, holder, learned)
 
-    owner = sign_in_owner(scene.operator, scene.anybody, shop=library, username="lib-owner")
-    machine = owner.post(
+    machine = library.owner.post(
         "/library/machines",
         {"machine_id": str(new_id()), "shop_id": library.shop_id, "name": "自助借还机 1 号"},
         expect=201,

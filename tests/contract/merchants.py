@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.kernel.ids import new_id
+from app.merchants.operations import assign_staff
 from app.web.auth import Role
 from tests.contract.orders import Made
 from tests.contract.world import World, sent
@@ -73,11 +74,10 @@ def colleague(world: World, *, of_theirs: bool = False) -> str:
     """A clerk of our merchant (or theirs) whom nobody else needs."""
     party = world.theirs if of_theirs else world.ours
     staff_id, _ = make_staff(world.app, Role.CLERK)
-    body = {
-        "staff_id": str(staff_id), "role": "clerk", "merchant_id": str(party.merchant_id),
-        "shop_id": str(party.shop_id),
-    }
-    sent(world.client, "/staff-assignments", body, other_operator(world))
+    with world.app.app_context():
+        assign_staff(
+            staff_id=staff_id, merchant_id=party.merchant_id, shop_id=party.shop_id, role="clerk"
+        )
     return str(staff_id)
 
 

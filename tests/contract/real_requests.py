@@ -28,8 +28,8 @@ from app.scoring.recomputations import finish_running, start_recomputation
 from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
-from tests.contract.libraries import LIBRARIES
 from tests.contract.complaints import COMPLAINTS
+from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
@@ -49,7 +49,7 @@ from tests.members.api import (
 from tests.members.people import made_up_member
 from tests.members.signing import sign
 from tests.records.programme import HOURS, csv_file, header
-from tests.redemptions.builders import API, made_up_credit_code, publish_benefit
+from tests.redemptions.builders import API, publish_benefit
 from tests.scoring.drafts import NOTICE, finish_dry_run, later_text
 from wechat_integration.sandbox.control import SandboxControl
 
@@ -242,13 +242,6 @@ def _register(world: World) -> dict[str, Any]:
     }
 
 
-def _assignment(world: World) -> dict[str, Any]:
-    return {
-        "staff_id": str(_fresh_staff(world).staff_id), "role": "clerk", "active": True,
-        "merchant_id": str(world.theirs.merchant_id), "shop_id": str(world.theirs.shop_id),
-    }
-
-
 def _staff_sign_in(world: World) -> dict[str, Any]:
     account = _fresh_staff(world)
     return {"username": account.username, "password": PASSWORD, "totp": account.code()}
@@ -438,8 +431,9 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 MAKERS: dict[tuple[str, str], Maker] = {
     **{
         route: _of_order(make)
-        for route, make in (ORDERS | OFFLINE | LIBRARIES | MERCHANTS | WEBHOOKS).items()
-        for route, make in (ORDERS | OFFLINE | MERCHANTS | COMPLAINTS).items()
+        for route, make in (
+            ORDERS | OFFLINE | LIBRARIES | MERCHANTS | COMPLAINTS | WEBHOOKS
+        ).items()
     },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
@@ -559,23 +553,12 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ),
     ("POST", "/staff/<uuid:staff_id>/disable"): _of_staff,
     ("POST", "/staff/<uuid:staff_id>/end-sessions"): _of_staff,
-    ("POST", "/staff-assignments"): _of_body(_assignment),
     ("POST", "/members/find"): _of_body(
         lambda world: {"id_number": world.theirs.person.id_number, "reason": REASON}
     ),
     ("POST", "/members/reveal"): _of_person(fields=["name", "id_number", "phone"]),
     ("POST", "/members/end-sessions"): _of_person(),
     ("POST", "/members/unbind-wechat"): _unbind,
-    ("POST", "/merchants"): _of_body(
-        lambda _: {
-            "merchant_id": str(new_id()), "credit_code": made_up_credit_code(), "name": "影城",
-        }
-    ),
-    ("POST", "/shops"): _of_body(
-        lambda world: {
-            "shop_id": str(new_id()), "merchant_id": str(world.theirs.merchant_id), "name": "门店",
-        }
-    ),
     ("POST", "/benefit-merchants"): _of_body(
         lambda world: {
             "benefit_code": publish_benefit(world.app),

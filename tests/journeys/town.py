@@ -23,9 +23,10 @@ from tests.members.api import (
     made_up_person,
     sign_in_staff,
 )
+from tests.merchants.applying import Applicant
 from tests.records.api import make_source, upload
 from tests.records.programme import csv_file
-from tests.redemptions.builders import Citizen, Clerk, made_up_credit_code
+from tests.redemptions.builders import Citizen, Clerk
 from wechat_integration.sandbox.control import SandboxControl
 
 API = "/api/v1"
@@ -85,23 +86,18 @@ class Town:
 
     def counter(self, benefit_code: str) -> Clerk:
         """A merchant with a shop, allowed to take the benefit, and a clerk behind the counter."""
-        merchant_id, shop_id = new_id(), new_id()
-        self.post("/merchants", 201, {
-            "merchant_id": str(merchant_id), "credit_code": made_up_credit_code(), "name": "商户",
-        })
-        self.post("/shops", 201, {
-            "shop_id": str(shop_id), "merchant_id": str(merchant_id), "name": "前台",
-        })
+        applicant = Applicant(self.client, name="商户", shops=[{"name": "前台"}])
+        merchant_id = applicant.approved_by(self.operator, self._another_operator())
         self.post("/benefit-merchants", 204, {
-            "benefit_code": benefit_code, "merchant_id": str(merchant_id),
+            "benefit_code": benefit_code, "merchant_id": merchant_id,
         })
-        staff_id, headers = self._hire()
-        self.post("/staff-assignments", 200, {
-            "staff_id": str(staff_id), "merchant_id": str(merchant_id), "shop_id": str(shop_id),
-            "role": "clerk",
-        })
+        _, owner = self._hire(applicant.owner_code(), "merchant_owner")
+        (shop,) = self.get("/merchant/shops", owner)["shops"]
+        invitation = {"role": "clerk", "display_name": "窗口", "shop_id": shop["shop_id"]}
+        made = self.post("/merchant/staff-invitations", 201, invitation, owner)
+        staff_id, headers = self._hire(made["code"], "clerk")
         session_id = UUID(claims_of(headers["Authorization"].removeprefix("Bearer "))["sid"])
-        return Clerk(staff_id, session_id, merchant_id, shop_id, headers)
+        return Clerk(staff_id, session_id, UUID(merchant_id), UUID(shop["shop_id"]), headers)
 
     def get(self, path: str, headers: Any) -> dict[str, Any]:
         """GET a document."""
@@ -110,9 +106,11 @@ class Town:
         found: dict[str, Any] = answer.get_json()
         return found
 
-    def post(self, path: str, expected: int, body: dict[str, Any]) -> dict[str, Any]:
-        """POST a document as the operator; what came back."""
-        answer = self.client.post(API + path, json=body, headers=self.operator)
+    def post(
+        self, path: str, expected: int, body: dict[str, Any], headers: Any = None
+    ) -> dict[str, Any]:
+        """POST a document, as the operator unless told otherwise; what came back."""
+        answer = self.client.post(API + path, json=body, headers=headers or self.operator)
         assert answer.status_code == expected, answer.get_json()
         found: dict[str, Any] = answer.get_json() if answer.data else {}
         return found
@@ -122,15 +120,29 @@ class Town:
         found = self.get("/me/balance", citizen.headers)
         return found["balance_points"], found["held_points"], found["available_points"]
 
-    def _hire(self) -> tuple[UUID, dict[str, str]]:
-        """The operator makes an account for a clerk, who signs in with the authenticator."""
-        username = f"clerk-{new_id()}"
+    def _another_operator(self) -> dict[str, str]:
+        """The operator makes an account for a colleague."""
+        username = f"operator-{new_id()}"
         made = self.post("/staff", 201, {
-            "username": username, "password": PASSWORD, "role": "clerk", "display_name": "窗口",
+            "username": username, "password": PASSWORD, "role": "operator",
+            "display_name": "二号窗口",
         })
+        return self._signed_in(username, made, "operator")[1]
+
+    def _hire(self, code: str, role: str) -> tuple[UUID, dict[str, str]]:
+        """Somebody opens an account with a code, and signs in with the authenticator."""
+        username = f"{role}-{new_id()}"
+        made = self.post("/staff-invitations/acceptance", 201, {
+            "code": code, "username": username, "password": PASSWORD,
+        })
+        return self._signed_in(username, made, role)
+
+    def _signed_in(
+        self, username: str, made: dict[str, Any], role: str
+    ) -> tuple[UUID, dict[str, str]]:
         totp = pyotp.parse_uri(made["totp_uri"])
         assert isinstance(totp, pyotp.TOTP)
-        account = Account(username, UUID(made["staff_id"]), totp, "clerk")
+        account = Account(username, UUID(made["staff_id"]), totp, role)
         signed_in = sign_in_staff(self.client, account)
         assert signed_in.status_code == 200, signed_in.get_json()
         return account.staff_id, bearer(signed_in.get_json()["access_token"])

@@ -76,7 +76,6 @@ READINGS = {
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
     "/api/v1/benefits/<string:benefit_code>/slots", PERMISSION,
     "/api/v1/public/merchants", "/api/v1/public/merchants/<uuid:merchant_id>",
-    "/api/v1/benefits/<string:benefit_code>/slots",
 }
 ROUTES = [
     route for route in matrix()

@@ -24,8 +24,7 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
-from tests.security import libraries, merchants, orders, webhooks
-from tests.security import complaints, merchants, orders
+from tests.security import complaints, libraries, merchants, orders, webhooks
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0050"
-down_revision = "0049"
+revision = "0060"
+down_revision = "0059"
 branch_labels = None
 depends_on = None
 
@@ -62,7 +62,6 @@ def upgrade() -> None:
             FOREIGN KEY (entry_id) REFERENCES merchant_entries (entry_id),
         CONSTRAINT ck_merchant_entry_endings__cause CHECK (cause IN ('repaired', 'mistaken'))
     );
-    CREATE INDEX ix_shops__latitude_e6 ON shops (latitude_e6);
 
     -- Along the great circle, from millionths of a degree; null where a place is not known.
     CREATE FUNCTION merchant_distance_metres(
@@ -86,6 +85,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(f"DROP FUNCTION {DISTANCE}")
-    op.execute("DROP INDEX ix_shops__latitude_e6")
     for table in ("merchant_entry_endings", "merchant_entry_confirmations", "merchant_entries"):
         op.execute(f"DROP TABLE {table}")
