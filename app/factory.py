@@ -59,6 +59,10 @@ from app.service_orders import queries as service_orders_queries
 from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
 from app.trail import routes as trail_routes
+from app.transit import files as transit_files
+from app.transit import routes as transit_routes
+from app.transit import settling
+from app.transit.commands import transit_commands
 from app.web import docs, health, metrics
 from app.web.auth import Caller, Role, configure_auth
 from app.web.keys import key_provider
@@ -117,6 +121,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _register_routes(app)
     _configure_watching(app, settings)
     register_commands(app)
+    app.cli.add_command(transit_commands)
     return app
 
 
@@ -144,6 +149,7 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(webhooks_routes.blueprint)
     api.register_blueprint(library_routes.blueprint)
     api.register_blueprint(complaints_routes.blueprint)
+    api.register_blueprint(transit_routes.blueprint)
     api.register_blueprint(wechat_routes.blueprint)
     api.register_blueprint(wechat_routes.callbacks)
 
@@ -218,6 +224,25 @@ def prune_webhooks() -> None:
 def publish_deny_list() -> None:
     """Tell scanners what not to take."""
     offline_lists.publish_deny_list(keys=key_provider())
+
+
+@jobs.periodic("transit_files", cron="*/10 * * * *")
+def make_transit_files() -> None:
+    """Make the day's files for fare engines, soon after midnight in the city."""
+    transit_files.make_due_files()
+
+
+@jobs.periodic("prune_transit", cron="57 * * * *")
+def prune_transit() -> None:
+    """Delete files for fare engines, and trips, that were kept long enough."""
+    transit_files.prune_files()
+    settling.prune_trips()
+
+
+@jobs.periodic("settle_trips", cron="*/10 * * * *")
+def settle_trips() -> None:
+    """Settle the days of trips of which nothing can come any more."""
+    _until_done(settling.settle_due_days)
 
 
 @jobs.periodic("prune_notices", cron="39 * * * *")

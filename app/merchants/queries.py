@@ -51,6 +51,15 @@ def require_open_shop(*, shop_id: UUID) -> ScanPermit:
     if row.suspended:
         raise refusals.MerchantSuspended
     return ScanPermit(row.merchant_id, row.name)
+def require_active_merchant(*, merchant_id: UUID) -> str:
+    """The name of a merchant.  Refuses `merchant_unknown`, `merchant_suspended`."""
+    with reading() as session:
+        merchant = session.get(Merchant, merchant_id)
+    if merchant is None:
+        raise refusals.MerchantUnknown
+    if merchant.suspended:
+        raise refusals.MerchantSuspended
+    return merchant.name
 
 
 def list_shops_of_staff(*, staff_id: UUID) -> list[tuple[UUID, str]]:

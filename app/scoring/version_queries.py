@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from app.kernel.clock import CITY_TODAY
 from app.kernel.database import reading
 from app.records.queries import current_day
 from app.scoring.models import (
@@ -105,6 +106,15 @@ def last_activated() -> SchemeState | None:
     """The version that applies after all others: in force or announced."""
     activated = [one for one in list_versions() if one.state in {ANNOUNCED, IN_FORCE, PAST}]
     return activated[-1] if activated else None
+
+
+def next_effective_on() -> date | None:
+    """The day from which rules apply that are announced and not in force yet."""
+    query = select(func.min(SchemeDecision.effective_on)).where(
+        SchemeDecision.decision == "activated", SchemeDecision.effective_on > CITY_TODAY
+    )
+    with reading() as session:
+        return session.scalar(query)
 
 
 def find_dry_run(*, dry_run_id: UUID) -> DryRun | None:

@@ -33,6 +33,7 @@ from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
+from tests.contract.transit import TRANSIT
 from tests.contract.webhooks import WEBHOOKS
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
 from tests.house.routes import PUBLIC, Route
@@ -432,7 +433,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     **{
         route: _of_order(make)
         for route, make in (
-            ORDERS | OFFLINE | LIBRARIES | MERCHANTS | COMPLAINTS | WEBHOOKS
+            ORDERS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS | WEBHOOKS
         ).items()
     },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),

@@ -33,12 +33,15 @@ SCHEME = "/api/v1/schemes/<string:code>/<string:version>"
 ORDERS = "/api/v1/me/service-orders"
 BENEFIT = "/api/v1/me/benefits/<string:benefit_code>"
 COUNTER = "/api/v1/service-orders"
+TRANSIT = "/api/v1/transit"
+RIDER = "/api/v1/me/transit/accounts"
 WEBHOOKS = "/api/v1/merchant/webhook-endpoints"
 LIBRARY = "/api/v1/library"
 MACHINES = f"{LIBRARY}/machines"
 PERMISSION = "/api/v1/me/pay-score/permission"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
+    RIDER, f"{TRANSIT}/entitlement", f"{TRANSIT}/batches",
     "/api/v1/sign-in/staff", "/api/v1/sign-in/wechat", "/api/v1/join", "/api/v1/sources/token",
     REFRESH, "/api/v1/members/find", "/api/v1/members/reveal", "/api/v1/members/unbind-wechat",
     "/api/v1/staff", "/api/v1/me/pass-code", "/api/v1/me/vouchers", "/api/v1/redemptions",
@@ -71,6 +74,9 @@ MUST_BE_LIMITED = {
     MACHINES, *(f"{MACHINES}/<uuid:machine_id>/{act}" for act in ("secret", "suspension")),
 }
 READINGS = {
+    RIDER, f"{TRANSIT}/files", f"{TRANSIT}/parked", f"{TRANSIT}/subsidies",
+    *(f"{TRANSIT}/files/<uuid:file_id>.{kind}" for kind in ("jsonl", "jws")),
+    "/api/v1/me/transit/trips",
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",

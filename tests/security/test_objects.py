@@ -24,7 +24,7 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
-from tests.security import complaints, libraries, merchants, orders, webhooks
+from tests.security import complaints, libraries, merchants, orders, transit, webhooks
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -292,6 +292,13 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("GET", "/offline/scans"): refused(
         "GET", "/offline/scans?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
     ),
+    ("POST", "/transit/batches"): transit.batches_tell_of_our_own_riders,
+    ("POST", "/transit/entitlement"): transit.their_accounts_are_unknown,
+    ("POST", "/me/transit/accounts"): transit.an_account_with_an_operator_is_the_callers_own,
+    **{
+        ("GET", f"/transit/files/<uuid:file_id>.{kind}"): transit.their_files_are_unknown
+        for kind in ("jsonl", "jws")
+    },
     ("GET", "/redemptions"): refused(
         "GET", "/redemptions?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
     ),
