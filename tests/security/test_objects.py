@@ -412,16 +412,17 @@ def test_s10_lists_hold_our_own(world: World) -> None:
         Role.CITIZEN: [
             "/me", "/me/balance", "/me/benefits", "/me/points/entries", "/me/points/lots",
             "/me/score", "/me/score/explanation", "/me/trail", "/me/vouchers",
-            "/me/village", "/me/service-orders", "/me/library-waivers",
+            "/me/village", "/me/service-orders", "/me/library-waivers", "/me/complaints",
         ],
         Role.CLERK: [
             "/merchant/shops", f"/redemptions?shop_id={world.ours.shop_id}",
             f"/service-orders?shop_id={world.ours.shop_id}",
             f"/library/waivers?shop_id={world.ours.shop_id}",
+            f"/offline/scans?shop_id={world.ours.shop_id}",
         ],
         Role.MERCHANT_OWNER: [
-            "/merchant/shops", "/merchant/staff", "/library/machines", ENDPOINTS,
-            f"/offline/scans?shop_id={world.ours.shop_id}",
+            "/merchant/shops", "/merchant/staff", "/merchant/suspensions", "/library/machines",
+            ENDPOINTS, "/merchant/complaints",
         ],
     }  # fmt: skip
     for role, paths in lists.items():
