@@ -177,7 +177,7 @@ def _copied_again(database: Database) -> float:
         with cursor.copy("COPY offline_scans TO STDOUT (FORMAT binary)") as copy:
             for chunk in copy:
                 held.write(chunk)
-        admin.execute("TRUNCATE offline_scans")
+        admin.execute("TRUNCATE offline_decisions, offline_scans")
         started = time.perf_counter()
         with cursor.copy("COPY offline_scans FROM STDIN (FORMAT binary)") as copy:
             copy.write(held.getvalue())

@@ -135,7 +135,9 @@ class City:
 
     def forget(self) -> None:
         """As if nothing had been uploaded."""
-        self.admin.execute("TRUNCATE offline_scans, offline_heads, voucher_endings")
+        self.admin.execute(
+            "TRUNCATE offline_decisions, offline_scans, offline_heads, voucher_endings"
+        )
 
 
 @pytest.fixture
