@@ -58,6 +58,7 @@ from app.service_orders import due
 from app.service_orders import queries as service_orders_queries
 from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
+from app.settlement import working as settlement
 from app.trail import routes as trail_routes
 from app.transit import files as transit_files
 from app.transit import routes as transit_routes
@@ -127,9 +128,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _register_routes(app: Flask) -> None:
     api = configure_openapi(app)
-    for blueprint in (health.blueprint, metrics.blueprint, docs.blueprint):
+    for blueprint in (health.blueprint, metrics.blueprint, docs.blueprint, trail_routes.blueprint):
         api.register_blueprint(blueprint)
-    api.register_blueprint(trail_routes.blueprint)
     api.register_blueprint(members_routes.blueprint)
     api.register_blueprint(ledger_routes.blueprint)
     api.register_blueprint(households_routes.blueprint)
@@ -150,8 +150,8 @@ def _register_routes(app: Flask) -> None:
     api.register_blueprint(library_routes.blueprint)
     api.register_blueprint(complaints_routes.blueprint)
     api.register_blueprint(transit_routes.blueprint)
-    api.register_blueprint(wechat_routes.blueprint)
-    api.register_blueprint(wechat_routes.callbacks)
+    for blueprint in (settlement.blueprint, wechat_routes.blueprint, wechat_routes.callbacks):
+        api.register_blueprint(blueprint)
 
 
 def _session_is_live(caller: Caller) -> bool:

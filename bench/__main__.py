@@ -2,6 +2,7 @@
 
 CARD_BENCH_ONLY=offline measures offline codes alone, CARD_BENCH_ONLY=scoring scores alone, with
 CARD_BENCH_MEMBERS=1000000 of ten million records (about ten minutes and 12 GB of disk).
+CARD_BENCH_ONLY=settlement settles alone, with CARD_BENCH_REDEMPTIONS=1000000 of a large month.
 
 Rates and CPU times of the hot paths beside the floors of the same run.  Cases are interleaved and
 repeated; each begins with a load that is not counted, because a new connection to the database
@@ -24,24 +25,26 @@ from bench.imports import measure_imports
 from bench.offline import measure_offline
 from bench.pictures import measure_pictures
 from bench.scoring import measure_scoring
+from bench.settlement import measure_settlement
 from bench.stage import stage
 from demo.supervise import postgres_directory
 
 
 def main(only: str) -> None:
-    """Measure everything, or `scoring` or `offline` alone, and print it."""
+    """Measure everything, or `scoring`, `settlement` or `offline` alone, and print it."""
     if only == "offline":
         _print(measure_offline())
         return
     with tempfile.TemporaryDirectory(prefix="card-bench-") as directory:
         with stage(Path(directory)) as ready:
-            figures = [] if only == "scoring" else measure_hot_paths(ready)
-            figures += measure_scoring(ready)
+            figures = [] if only else measure_hot_paths(ready)
+            figures += [] if only == "settlement" else measure_scoring(ready)
+            figures += [] if only == "scoring" else measure_settlement(ready)
         # Elsewhere when root runs below a folder that the server's user cannot enter.
         shutil.rmtree(postgres_directory(Path(directory)), ignore_errors=True)
-        if only != "scoring":
+        if not only:
             figures += measure_pictures()
-    if only != "scoring":
+    if not only:
         figures += measure_imports() + measure_offline()
     _print(figures)
 

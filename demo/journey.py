@@ -18,6 +18,7 @@ from app.kernel.ids import new_id
 from app.redemptions.qr import qr_terminal
 from demo.api import Api
 from demo.scenes.library import ask_for_books
+from demo.scenes.settlement import settle
 from demo.setting import (
     CINEMA,
     LIBRARY,
@@ -97,6 +98,9 @@ def play(scene: Scene) -> None:
 
     chapter("The library's desk and its self-service machine ask how many books")
     ask_for_books(scene, library=library, holder=wenjing, name=HE_WENJING.name)
+
+    chapter("The month so far, as it will be settled with the cinema")
+    settle(cinema)
 
 
 def join(scene: Scene, person: Person) -> Api:

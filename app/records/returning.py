@@ -24,6 +24,7 @@ from app.kernel.crypto import new_wrapped_key, open_wrapped_key, seal, unseal_wi
 from app.kernel.database import reading, transaction
 from app.kernel.errors import NotFound
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
+from app.kernel.tables import write_xlsx
 from app.members.spelling import compact
 from app.records.catalogue import Catalogue
 from app.records.cells import NumberCell, defused, undefused
@@ -174,20 +175,7 @@ def returned_csv(returned: Returned) -> bytes:
 
 def returned_xlsx(returned: Returned) -> bytes:
     """The rows as Excel file: texts are text cells whatever they begin with."""
-    import xlsxwriter  # noqa: PLC0415 -- no other process needs it at its start
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415 -- the same
-
-    content = io.BytesIO()
-    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
-        sheet = book.add_worksheet("退回数据")
-        as_text = book.add_format({"quote_prefix": True})  # no formula after an edit either
-        for at, row in enumerate(_sheet_rows(returned)):
-            for place, cell in enumerate(row):
-                if isinstance(cell, str):
-                    sheet.write_string(at, place, ILLEGAL_CHARACTERS_RE.sub("", cell), as_text)
-                else:
-                    sheet.write_number(at, place, cell)
-    return content.getvalue()
+    return write_xlsx(_sheet_rows(returned), sheet_name="退回数据")
 
 
 def _sheet_rows(returned: Returned) -> Iterator[list[str | float]]:

@@ -74,6 +74,7 @@ class Redemption(Base):
     __tablename__ = "redemptions"
     __table_args__ = (
         Index("ix_redemptions__shop_id_redeemed_at", "shop_id", "redeemed_at"),
+        Index("ix_redemptions__redeemed_at", "redeemed_at", postgresql_using="brin"),
     )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -120,6 +121,7 @@ class Annulment(Base):
         ForeignKeyConstraint(
             ["citizen_id", "voucher_id"], ["redemptions.citizen_id", "redemptions.voucher_id"]
         ),
+        Index("ix_annulments__annulled_at", "annulled_at", postgresql_using="brin"),
     )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -238,6 +240,7 @@ class OfflineScan(Base):
         Index("ix_offline_scans__device_id_sequence", "device_id", "sequence"),
         Index("ix_offline_scans__citizen_id_voucher_id", "citizen_id", "voucher_id"),
         Index("ix_offline_scans__merchant_id_scanned_at", "merchant_id", "scanned_at"),
+        Index("ix_offline_scans__received_at", "received_at", postgresql_using="brin"),
     )
 
     device_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -102,6 +102,7 @@ class ServiceOrderStep(Base):
             ["citizen_id", "order_id"], ["service_orders.citizen_id", "service_orders.order_id"]
         ),
         UniqueConstraint("citizen_id", "act_id"),
+        Index("ix_service_order_steps__happened_at", "happened_at", postgresql_using="brin"),
     )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -33,6 +33,7 @@ from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
+from tests.contract.settling import SETTLING
 from tests.contract.transit import TRANSIT
 from tests.contract.webhooks import WEBHOOKS
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
@@ -467,6 +468,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/figures.csv"): _of_dry_run,
+    **{route: _of_order(make) for route, make in SETTLING.items()},
     ("GET", "/docs/<file>"): lambda *_: Real(path={"file": "start.js"}),
     ("GET", "/problems/<code>"): lambda *_: Real(path={"code": "not_found"}),
     ("GET", "/me/trail"): lambda *_: Real(query={"limit": 2}),

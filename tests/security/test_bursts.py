@@ -54,6 +54,9 @@ MUST_BE_LIMITED = {
     "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",
     f"{HOUSEHOLD}/invitation", f"{HOUSEHOLD}/join", f"{HOUSEHOLD}/consent", f"{HOUSEHOLD}/leave",
     "/wechat/pay-score", f"{ORDERS}/<uuid:order_id>/pay-score", PERMISSION, f"{PERMISSION}/end",
+    "/api/v1/merchant/settlement-answers", "/api/v1/settlement/closings",
+    "/api/v1/settlement/closings/<uuid:closing_id>/confirmation",
+    "/api/v1/settlement/corrections",
     "/api/v1/guarantee-lines", "/api/v1/guarantee-lines/<uuid:line_id>/confirmation",
     ORDERS, *(f"{ORDERS}/<uuid:order_id>/{act}" for act in ("confirm", "cancel", "dispute")),
     *(f"{COUNTER}/{act}" for act in (
@@ -77,6 +80,9 @@ READINGS = {
     RIDER, f"{TRANSIT}/files", f"{TRANSIT}/parked", f"{TRANSIT}/subsidies",
     *(f"{TRANSIT}/files/<uuid:file_id>.{kind}" for kind in ("jsonl", "jws")),
     "/api/v1/me/transit/trips",
+    *(f"/api/v1/settlement/{paper}{form}" for paper in ("statement", "sheet")
+      for form in ("", ".csv", ".xlsx")),
+    "/api/v1/settlement/undecided-scans", "/api/v1/settlement/budgets",
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",

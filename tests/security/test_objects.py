@@ -67,6 +67,18 @@ def refused(
     return check
 
 
+def papers_are_of_our_own_merchant(world: World) -> None:
+    owner = world.ours.callers[Role.MERCHANT_OWNER]
+    for path in ("statement?on=2026-06-30&", "sheet?month=2026-06&", "sheets?"):
+        forms = ("",) if path == "sheets?" else ("", ".csv", ".xlsx")
+        for form in forms:
+            head, _, query = path.partition("?")
+            for merchant_id in (world.theirs.merchant_id, new_id()):
+                address = f"/settlement/{head}{form}?{query}merchant_id={merchant_id}"
+                told, _ = asked(world, owner, "GET", address)
+                assert told == (404, "merchant_unknown")
+
+
 def code_of(world: World, party: Party) -> str:
     voucher_id = claim(world.client, party.citizen, world.benefit_code)
     _, found = asked(world, party.citizen, "GET", f"/me/vouchers/{voucher_id}/code")
@@ -219,6 +231,9 @@ def a_source_ends_its_own_credentials(world: World) -> None:
 
 UNKNOWN = (404, "voucher_unknown")
 CHECKS: dict[tuple[str, str], Check] = {
+    ("GET", "/settlement/statement"): papers_are_of_our_own_merchant,  # and the files
+    ("GET", "/settlement/sheet"): papers_are_of_our_own_merchant,
+    ("GET", "/settlement/sheets"): papers_are_of_our_own_merchant,
     ("GET", "/deliveries/<uuid:delivery_id>"): refused(
         "GET", "/deliveries/{delivery}", (404, "delivery_not_found"), role=Role.SOURCE
     ),
