@@ -37,7 +37,7 @@ def put_standing(citizen: Citizen, tier: str, total: int) -> None:
         )
 
 
-def test_nobody_is_worse_off_and_equals_get_the_same(app: Flask) -> None:
+def test_r5_r13_nobody_is_worse_off_and_equals_get_the_same(app: Flask) -> None:
     prepare_programme()
     citizens, unscored = (make_citizen(app), make_citizen(app)), make_citizen(app)
 

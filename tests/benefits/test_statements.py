@@ -28,7 +28,7 @@ def asked(client: FlaskClient, citizen: Citizen, benefit: str) -> TestResponse:
     return client.post(f"{API}/me/benefits/{benefit}/statements", headers=citizen.headers)
 
 
-def test_a_statement_holds_the_tier_and_its_time_and_no_more(
+def test_r23_a_statement_holds_the_tier_and_its_time_and_no_more(
     app: Flask, client: FlaskClient
 ) -> None:
     benefit = a_statement_benefit(app)
@@ -59,7 +59,7 @@ def test_anybody_can_check_it_with_the_published_keys(app: Flask, client: FlaskC
         jws.decode_complete(signature, key, algorithms=["EdDSA"], detached_payload=forged)
 
 
-def test_without_the_consent_of_today_there_is_none(app: Flask, client: FlaskClient) -> None:
+def test_r3_without_the_consent_of_today_there_is_none(app: Flask, client: FlaskClient) -> None:
     benefit = a_statement_benefit(app)
     assert outcome(asked(client, make_citizen(app, tier="A"), benefit)) == (403, "consent_missing")
     citizen = make_citizen(app, tier="A", consents=("library",))

@@ -33,7 +33,7 @@ def better_of(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(baseline=words(), tiers=st.tuples(words(), words(), words()))
-def test_tiers_that_the_linter_lets_through_only_ever_add(
+def test_r5_tiers_that_the_linter_lets_through_only_ever_add(
     baseline: dict[str, Any], tiers: tuple[dict[str, Any], ...]
 ) -> None:
     by_tier = dict(zip(TIERS, tiers, strict=True))
@@ -96,7 +96,7 @@ def test_the_linter_lets_every_growing_ladder_through(
         ("A", {}, "other words"),
     ],
 )
-def test_the_linter_names_what_is_wrong(
+def test_r7_the_linter_names_what_is_wrong(
     tier: str, value: dict[str, Any], problem: str
 ) -> None:
     tiers = {"A": LIBRARY, "AA": LIBRARY, "AAA": LIBRARY, tier: value}
@@ -104,7 +104,7 @@ def test_the_linter_names_what_is_wrong(
     assert any(problem in fault.reason for fault in faults), faults
 
 
-def test_a_price_above_the_ordinary_one_cannot_be_written() -> None:
+def test_r7_a_price_above_the_ordinary_one_cannot_be_written() -> None:
     (fault,) = lint_catalogue(benefit_toml("thing", values={"baseline": {"price_percent": 110}}))
     assert fault.reason == "more than 100"
 
@@ -127,7 +127,7 @@ def test_steps_stand_in_order_and_alone() -> None:
     assert [fault.reason for fault in lint_catalogue(both)] == ["either tiers or steps"]
 
 
-def test_the_vocabulary_has_no_word_to_deny_delay_or_publish() -> None:
+def test_r7_the_vocabulary_has_no_word_to_deny_delay_or_publish() -> None:
     assert set(VALUE_WORDS) == {
         "books", "childrens_books_deposit_free", "deposit_waived", "deposit_waived_up_to_fen",
         "tickets", "free_minutes", "price_percent", "pay_later_up_to_fen", "pay_later_days",

@@ -1,8 +1,8 @@
 """Write what the house tests compare: `make snapshots`, then read the difference before committing.
 
 The migration head, the seal of each new migration, the grants of the database roles, the drawing of
-service orders, and a line in the access matrix for each new route, whose object rule a person must
-then write.
+service orders, the page of rights, and a line in the access matrix for each new route, whose object
+rule a person must then write.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from app.kernel.keys import new_key_document
 from app.service_orders.transitions import draw_transitions
 from demo.servers import Database, Postgres
 from tests.conftest import ROOT, environment, migrate
+from tests.house.rights import RIGHTS_PAGE, page_of_rights
 from tests.house.routes import UNDECIDED, Route, routes_of
 
 GRANTS_FILE = Path(__file__).parent / "grants.txt"
@@ -123,6 +124,7 @@ def main() -> None:
     """Write all snapshots."""
     seal_new_migrations()
     ORDERS_PAGE.write_text(page_of_transitions(), encoding="utf-8")
+    RIGHTS_PAGE.write_text(page_of_rights(), encoding="utf-8")
     (head,) = ScriptDirectory(str(ROOT / "migrations")).get_heads()
     MIGRATION_HEAD.write_text(f"{head}\n", encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="card-snapshots-") as directory:

@@ -32,7 +32,7 @@ def ring(*entries: dict[str, object]) -> KeyRing:
 
 @pytest.mark.parametrize("suite", list(Suite))
 @given(plaintext=st.binary(max_size=200), context=st.binary(max_size=50))
-def test_what_is_sealed_is_opened(suite: Suite, plaintext: bytes, context: bytes) -> None:
+def test_r30_what_is_sealed_is_opened(suite: Suite, plaintext: bytes, context: bytes) -> None:
     keys = ring(entry(7, suite, 1))
     sealed = crypto.seal(keys.active(KeyPurpose.CODE), plaintext, context=context)
     assert sealed[:2] == bytes((suite, 7))
@@ -52,7 +52,7 @@ def test_every_changed_byte_and_every_cut_is_refused(suite: Suite) -> None:
             crypto.unseal(keys, KeyPurpose.CODE, sealed[:at], context=b"here")
 
 
-def test_a_value_moved_to_another_row_or_column_is_refused() -> None:
+def test_d2_a_value_moved_to_another_row_or_column_is_refused() -> None:
     keys = KeyRing.from_document(new_key_document())
     key, wrapped = crypto.new_data_key(keys, citizen_id=CITIZEN)
     here = crypto.field_context(table="profiles", column="name", row_id=CITIZEN)
@@ -69,7 +69,7 @@ def test_a_value_moved_to_another_row_or_column_is_refused() -> None:
         crypto.open_data_key(keys, wrapped, citizen_id=OTHER)
 
 
-def test_an_old_key_opens_what_it_closed_until_it_is_retired() -> None:
+def test_r30_an_old_key_opens_what_it_closed_until_it_is_retired() -> None:
     old, new = entry(1, Suite.AES_GCM_SHA256, 1), entry(2, Suite.SM4_GCM_SM3, 2)
     sealed = crypto.seal(ring(old).active(KeyPurpose.CODE), b"x", context=b"")
     rotated = ring(new, old)
@@ -86,7 +86,7 @@ def test_nonces_do_not_repeat(sized: Sized) -> None:
     assert len(nonces) == count
 
 
-def test_keyed_digests_differ_by_key_suite_and_purpose() -> None:
+def test_d3_keyed_digests_differ_by_key_suite_and_purpose() -> None:
     digests = {
         crypto.keyed_digest(Key(KeyPurpose.INDEX_PHONE, 1, suite, bytes([fill]) * 32), b"1")
         for suite in Suite

@@ -56,7 +56,7 @@ def test_members_are_told_by_coarse_classes_alone(app: Flask) -> None:
     }
 
 
-def test_each_bulk_use_is_one_line_in_the_trail(app: Flask) -> None:
+def test_d6_each_bulk_use_is_one_line_in_the_trail(app: Flask) -> None:
     register(app, date(1990, 1, 1), 511, date(2026, 1, 1))
     assessment_id = make_assessment()
     opened(app, assessment_id)
@@ -66,7 +66,7 @@ def test_each_bulk_use_is_one_line_in_the_trail(app: Flask) -> None:
     )
 
 
-def test_nothing_is_opened_without_an_assessment(app: Flask) -> None:
+def test_r21_nothing_is_opened_without_an_assessment(app: Flask) -> None:
     for assessment_id in (new_id(), make_assessment("sharing")):
         with pytest.raises(AssessmentMissing):
             opened(app, assessment_id)

@@ -51,7 +51,7 @@ def registered(app: Flask) -> tuple[UUID, operations.NewMember]:
     return citizen_id, member
 
 
-def test_an_unmasked_read_writes_its_trail_and_the_citizen_sees_it(
+def test_d5_an_unmasked_read_writes_its_trail_and_the_citizen_sees_it(
     client: FlaskClient, sandbox: SandboxControl, operator: dict[str, str]
 ) -> None:
     person = made_up_person(sandbox)
@@ -68,7 +68,7 @@ def test_an_unmasked_read_writes_its_trail_and_the_citizen_sees_it(
 
 
 @pytest.mark.parametrize("reason", ["", "    ", "看看", " 四个字。 ", "x" * 501])
-def test_no_reason_no_read(
+def test_d6_no_reason_no_read(
     app: Flask, client: FlaskClient, operator: dict[str, str], reason: str
 ) -> None:
     citizen_id, _ = registered(app)
@@ -123,7 +123,7 @@ def test_only_operators_reveal_and_only_known_fields(
     assert reveal(client, operator, citizen_id, fields=[]).status_code == 422
 
 
-def test_finding_a_member_is_masked_and_leaves_a_trail(
+def test_d6_finding_a_member_is_masked_and_leaves_a_trail(
     app: Flask, client: FlaskClient, operator: dict[str, str]
 ) -> None:
     citizen_id, member = registered(app)

@@ -72,7 +72,7 @@ def test_everything_is_as_expected(loaded: Loaded) -> None:
     assert not wrong, (len(wrong), wrong[:3])
 
 
-def test_the_stored_scores_are_what_the_records_give(loaded: Loaded) -> None:
+def test_r11_the_stored_scores_are_what_the_records_give(loaded: Loaded) -> None:
     refresh_scores(as_of=date(2026, 11, 1))
     with psycopg.connect(loaded.url) as connection:
         stored = connection.execute("SELECT count(*), sum(total) FROM scores").fetchone()
@@ -90,7 +90,7 @@ def test_the_stored_scores_are_what_the_records_give(loaded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("day", ["2026-06-30", "2026-11-01", "2027-06-30"])
-def test_every_stored_score_is_the_sum_of_its_lines(loaded: Loaded, day: str) -> None:
+def test_r11_every_stored_score_is_the_sum_of_its_lines(loaded: Loaded, day: str) -> None:
     """R11, for every member at once."""
     on = date.fromisoformat(day)
     refresh_scores(as_of=on)
@@ -133,7 +133,7 @@ def test_the_lines_of_every_score_add_up(loaded: Loaded) -> None:
         assert found.score.total == min(sum(capped.values()), scheme.total_cap)
 
 
-def test_of_strangers_and_blood_types_nothing_is_left(loaded: Loaded) -> None:
+def test_r1_r9_d7_of_strangers_and_blood_types_nothing_is_left(loaded: Loaded) -> None:
     """R1 and R9: looked for in every column of every table, and in the blind indexes."""
     strangers = _strangers(loaded)
     assert len(strangers) > 500

@@ -93,7 +93,7 @@ def test_a_wrong_catalogue_names_the_key(old: str, new: str, key: str) -> None:
         parse_catalogue(TEXT.replace(old, new, 1))
 
 
-def test_a_minus_item_has_a_law_its_evidence_and_an_end() -> None:
+def test_r8_a_minus_item_has_a_law_its_evidence_and_an_end() -> None:
     made = parse_catalogue(TEXT + MINUS).record_types["court_arrears"]
     assert (made.positive, made.evidence, made.term_days) == (False, "案号", 1095)
     assert made.directory is not None
@@ -115,7 +115,7 @@ def test_a_minus_item_has_a_law_its_evidence_and_an_end() -> None:
             parse_catalogue(TEXT + MINUS.replace(old, new, 1))
 
 
-def test_forbidden_words_only_grow() -> None:
+def test_r9_forbidden_words_only_grow() -> None:
     more = 'version = "2026.1"\nforbidden_header_words = ["星座"]\nforbidden_content_words = []'
     made = parse_catalogue(TEXT.replace('version = "2026.1"', more, 1))
     assert made.forbidden_header_words == (*FORBIDDEN_HEADER_WORDS, "星座")

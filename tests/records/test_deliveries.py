@@ -128,7 +128,7 @@ def test_versions_within_one_file_are_taken_in_row_order(programme: Programme) -
     assert balance(programme) == 30
 
 
-def test_strangers_are_counted_and_nothing_is_kept(programme: Programme) -> None:
+def test_r1_d7_strangers_are_counted_and_nothing_is_kept(programme: Programme) -> None:
     stranger = made_up_member()
     line = programme.hours("ZY-9", "2", person=stranger.id_number, day="not a day")
     report = programme.deliver(HOURS, line)
@@ -256,7 +256,7 @@ def test_file_names_are_cleaned(name: str, clean: str) -> None:
     assert clean_file_name(name) == clean
 
 
-def test_blood_types_are_in_no_report(programme: Programme) -> None:
+def test_r9_blood_types_are_in_no_report(programme: Programme) -> None:
     person = programme.people[0]
     line = [
         "XX-1", "1", "有效", person.name, person.id_number, "2026-05-01", "3307000000000001",

@@ -139,7 +139,7 @@ def test_total_rows_and_numbers_of_cells() -> None:
     assert is_blank(["", "\u3000", "\ufeff"])
 
 
-def test_the_eighteenth_birthday_of_a_leap_day_is_the_first_of_march() -> None:
+def test_r10_the_eighteenth_birthday_of_a_leap_day_is_the_first_of_march() -> None:
     assert isinstance(judge(服务日期="2018-03-01"), Statement)
 
 

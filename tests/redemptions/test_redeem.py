@@ -332,7 +332,7 @@ def test_a_voucher_given_back_is_refused_and_its_points_are_free(
     assert outcome(clerk.redeem(client, code=code)) == (409, "voucher_given_back")
 
 
-def test_a_restricted_card_is_refused(
+def test_r16_a_restricted_card_is_refused(
     app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
 ) -> None:
     code = citizen.voucher_code(client, citizen.claimed(client, cinema))
@@ -346,7 +346,7 @@ def test_a_restricted_card_is_refused(
     assert outcome(citizen.claim(client, cinema)) == (409, "card_inactive")
 
 
-def test_the_library_learns_the_value_and_nothing_else(
+def test_r23_the_library_learns_the_value_and_nothing_else(
     app: Flask, client: FlaskClient
 ) -> None:
     library = publish_library(app)

@@ -42,7 +42,7 @@ def of_indicator(found: dict[str, Any], code: str) -> dict[str, Any]:
     return next(one for one in found["indicators"] if one["code"] == code)
 
 
-def test_a_line_says_what_it_is_worth_until_when_and_where_it_came_from(
+def test_r11_d12_a_line_says_what_it_is_worth_until_when_and_where_it_came_from(
     programme: Programme, client: FlaskClient
 ) -> None:
     delivery_id = new_id()
@@ -97,7 +97,7 @@ def test_an_explanation_is_read_page_by_page(programme: Programme, client: Flask
     assert [line for page in pages for line in page] == lines
 
 
-def test_the_score_of_another_day_names_its_rules(
+def test_r11_d12_the_score_of_another_day_names_its_rules(
     programme: Programme, client: FlaskClient
 ) -> None:
     programme.deliver(HOURS, programme.hours("ZY-1", "3"))

@@ -107,7 +107,7 @@ def test_rules_that_make_no_sense_are_told(lines: list[str], found: list[str]) -
     ("validity_days = 400\n", "", "at most the term of 400 days"),
     ('rule = "table"', 'rule = "best_of"', "minus items are a table"),
 ])  # fmt: skip
-def test_minus_items_need_law_evidence_and_end(old: str, new: str, reason: str) -> None:
+def test_r8_minus_items_need_law_evidence_and_end(old: str, new: str, reason: str) -> None:
     assert lint_scheme(TEXT + MINUS, catalogue=CATALOGUE) == ()
     assert old in MINUS
     found = lint_scheme(TEXT + MINUS.replace(old, new), catalogue=CATALOGUE)

@@ -64,7 +64,7 @@ def deliver_all(programme: Programme, dice: random.Random, on: date) -> None:
 
 
 @pytest.mark.parametrize("seed", [11, 12])
-def test_stored_explained_and_remembered_results_are_one(app: Flask, seed: int) -> None:
+def test_r11_stored_explained_and_remembered_results_are_one(app: Flask, seed: int) -> None:
     programme = build_programme(app, people=PEOPLE)
     dice = random.Random(seed)
     remembered: dict[tuple[UUID, date], Result] = {}

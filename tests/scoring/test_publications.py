@@ -86,7 +86,7 @@ def listed(anybody: FlaskClient) -> list[dict[str, Any]]:
     return found
 
 
-def test_everything_published_can_be_checked_by_anybody(anybody: FlaskClient) -> None:
+def test_r28_everything_published_can_be_checked_by_anybody(anybody: FlaskClient) -> None:
     answer = anybody.get("/.well-known/jwks.json")
     assert answer.mimetype == "application/jwk-set+json"
     key_set = json.loads(answer.data)["keys"]

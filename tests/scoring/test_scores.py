@@ -66,7 +66,7 @@ def test_the_daily_refresh_follows_the_end_of_validity(programme: Programme) -> 
     assert (score.total, score.dimensions, score.as_of_on) == (0, {}, today + timedelta(days=1))
 
 
-def test_a_restricted_citizen_has_no_tier_and_no_score(programme: Programme) -> None:
+def test_r16_a_restricted_citizen_has_no_tier_and_no_score(programme: Programme) -> None:
     today = current_day()
     citizen = programme.citizens[0]
     programme.deliver("public_credit", evaluated(programme, "PC-1", today), on=today)
@@ -144,7 +144,7 @@ def test_before_joining_there_is_no_score(programme: Programme, client: FlaskCli
     assert answers[0].get_json()["code"] == "score_not_found"
 
 
-def test_the_rules_are_public(programme: Programme, client: FlaskClient) -> None:
+def test_r28_the_rules_are_public(programme: Programme, client: FlaskClient) -> None:
     rules = client.get("/api/v1/schemes/current").get_json()
     assert (rules["code"], rules["version"]) == ("jinhua-xinyijin", "2026.1")
     hours = next(one for one in rules["indicators"] if one["code"] == "301")

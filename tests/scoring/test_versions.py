@@ -98,7 +98,7 @@ def test_the_proposer_cannot_confirm(draft: Draft) -> None:
     assert show_version(name=draft.name).state == "proposed"
 
 
-def test_without_a_published_notice_there_is_no_confirmation(draft: Draft) -> None:
+def test_r28_without_a_published_notice_there_is_no_confirmation(draft: Draft) -> None:
     with pytest.raises(NoticeMissing):
         draft.confirm(finish_dry_run(draft.name))
 
@@ -136,7 +136,7 @@ def test_a_dry_run_against_rules_that_are_no_longer_the_last_is_not_enough(draft
     assert later.confirm(finish_dry_run(later.name)).state == "announced"
 
 
-def test_an_assessment_of_scoring_is_needed(app: Flask) -> None:
+def test_r21_an_assessment_of_scoring_is_needed(app: Flask) -> None:
     publish_scheme(document=TEXT)
     for assessment_id in (new_id(), make_assessment("sharing")):
         with pytest.raises(AssessmentMissing):
@@ -144,7 +144,7 @@ def test_an_assessment_of_scoring_is_needed(app: Flask) -> None:
     assert len(list_versions()) == 1
 
 
-def test_the_notice_period_is_kept(app: Flask) -> None:
+def test_r28_the_notice_period_is_kept(app: Flask) -> None:
     publish_scheme(document=TEXT)
     soon = current_day() + timedelta(days=NOTICE_DAYS)
     with pytest.raises(NoticeTooShort):

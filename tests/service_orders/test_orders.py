@@ -188,7 +188,7 @@ def test_a_line_bounds_what_a_tier_may_use(shop: Shop) -> None:
     assert refusal(shop.order(1)) == "insufficient_credit"
 
 
-def test_who_is_not_eligible_is_served_the_ordinary_way(app: Flask) -> None:
+def test_r5_who_is_not_eligible_is_served_the_ordinary_way(app: Flask) -> None:
     shop = make_shop(app, tier="A")
     answer = shop.order()
     assert refusal(answer) == "service_order_not_eligible"
@@ -202,7 +202,7 @@ def test_a_lower_tier_leaves_what_is_in_use(app: Flask, shop: Shop) -> None:
     assert done(shop.counter(order_id, "complete", total_fen=100))["state"] == "completed"
 
 
-def test_each_kind_has_its_own_consent(app: Flask, shop: Shop) -> None:
+def test_r3_each_kind_has_its_own_consent(app: Flask, shop: Shop) -> None:
     line_id = make_line(app, shop.clerk.merchant_id, kind="clinic", guarantor_kind="hospital")
     answer = shop.order(line_id=str(line_id))
     assert (answer.status_code, refusal(answer)) == (403, "service_consent_needed")
@@ -238,7 +238,7 @@ def standing_of(shop: Shop) -> object:
     return score, balance(citizen_id=shop.holder.citizen_id)
 
 
-def test_who_leaves_settles_what_was_begun_and_begins_nothing(shop: Shop) -> None:
+def test_r4_who_leaves_settles_what_was_begun_and_begins_nothing(shop: Shop) -> None:
     running, waiting = shop.started(), shop.ordered()
     references = {one: shop.reference(one) for one in (running, waiting)}
     with transaction() as session:
@@ -275,7 +275,7 @@ def test_only_the_merchant_that_started_gets_further(app: Flask, shop: Shop) -> 
     assert refusal(broken) == "service_order_unknown"
 
 
-def test_the_counter_learns_nothing_about_the_person(app: Flask, shop: Shop) -> None:
+def test_r23_the_counter_learns_nothing_about_the_person(app: Flask, shop: Shop) -> None:
     order_id = shop.started()
     answer = shop.client.get(
         f"{API}/service-orders?shop_id={shop.clerk.shop_id}", headers=shop.clerk.headers

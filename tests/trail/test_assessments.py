@@ -34,7 +34,7 @@ def concluded(**changes: object) -> NewAssessment:
     return NewAssessment(**fields)  # type: ignore[arg-type]  # made-up changes
 
 
-def test_an_assessment_is_registered_once_and_kept_three_years(app: Flask) -> None:
+def test_r21_an_assessment_is_registered_once_and_kept_three_years(app: Flask) -> None:
     assessment, operator = concluded(), new_id()
     made = register_assessment(assessment=assessment, operator_id=operator, reason=REASON)
     again = register_assessment(assessment=assessment, operator_id=operator, reason=REASON)

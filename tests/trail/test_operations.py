@@ -43,7 +43,7 @@ def test_many_citizens_get_a_line_each(app: Flask) -> None:
     assert all(len(list_trail(citizen_id=c, limit=10)) == 1 for c in citizens[:5])
 
 
-def test_an_act_that_fails_leaves_no_line(app: Flask) -> None:
+def test_d5_an_act_that_fails_leaves_no_line(app: Flask) -> None:
     citizen_id = random_id()
 
     def fail() -> None:

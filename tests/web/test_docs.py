@@ -51,6 +51,17 @@ def test_operations_have_names_of_their_own(client: FlaskClient) -> None:
     assert len(names) == len(set(names))
 
 
+def test_r25_nobody_is_asked_for_a_face_or_a_network_identity(client: FlaskClient) -> None:
+    """Joining takes a name, a number and consents; a code at the counter can be typed."""
+    document = orjson.loads(client.get("/openapi.json").data)
+    schemas = document["components"]["schemas"]
+    named = {name for schema in schemas.values() for name in schema.get("properties", {})}
+    assert "id_number" in named
+    asked = {"face", "facial", "biometric", "fingerprint", "network_id", "photo", "voice"}
+    assert [name for name in named if asked & {name, *name.split("_")}] == []
+    assert "/api/v1/me/vouchers/{voucher_id}/manual-code" in document["paths"]
+
+
 def test_problem_pages(app: Flask) -> None:
     client = app.test_client()
     for page in PROBLEM_PAGES.glob("*.md"):

@@ -41,7 +41,7 @@ def rows() -> int:
         )
 
 
-def test_somebody_joins_and_sees_a_masked_profile(
+def test_d6_somebody_joins_and_sees_a_masked_profile(
     client: FlaskClient, sandbox: SandboxControl
 ) -> None:
     person = made_up_person(sandbox)
@@ -68,7 +68,7 @@ def test_a_member_signs_in_again_without_joining(
     assert client.get("/api/v1/me", headers=bearer(token)).status_code == 200
 
 
-def test_signing_in_leaves_no_row_of_a_stranger(
+def test_r1_signing_in_leaves_no_row_of_a_stranger(
     client: FlaskClient, sandbox: SandboxControl
 ) -> None:
     before = rows()
@@ -106,7 +106,7 @@ def test_signing_in_leaves_no_row_of_a_stranger(
         (lambda _: {"role": "operator"}, 422, "invalid_request"),
     ],
 )
-def test_who_may_not_join_leaves_nothing(
+def test_r1_who_may_not_join_leaves_nothing(
     client: FlaskClient,
     sandbox: SandboxControl,
     change: Callable[[dict[str, Any]], dict[str, Any]],
@@ -120,7 +120,7 @@ def test_who_may_not_join_leaves_nothing(
     assert rows() == before
 
 
-def test_a_stale_consent_names_the_current_texts(app: Flask, sandbox: SandboxControl) -> None:
+def test_r2_a_stale_consent_names_the_current_texts(app: Flask, sandbox: SandboxControl) -> None:
     client = app.test_client()
     body = join_body(client, sandbox, made_up_person(sandbox))
     version = operations.publish_text(
@@ -140,7 +140,7 @@ def born_years_ago(years: int, *, days_later: int = 0) -> date:
     return today.replace(year=today.year - years)
 
 
-def test_the_eighteenth_birthday_is_old_enough(
+def test_r10_the_eighteenth_birthday_is_old_enough(
     client: FlaskClient, sandbox: SandboxControl
 ) -> None:
     number = made_up_id_number(born_years_ago(18))
@@ -148,7 +148,7 @@ def test_the_eighteenth_birthday_is_old_enough(
     assert join(client, sandbox, person).status_code == 201
 
 
-def test_the_day_before_is_too_early(client: FlaskClient, sandbox: SandboxControl) -> None:
+def test_r10_the_day_before_is_too_early(client: FlaskClient, sandbox: SandboxControl) -> None:
     number = made_up_id_number(born_years_ago(18, days_later=1))
     person = made_up_person(sandbox, id_number=number)
     refused = join(client, sandbox, person)
@@ -208,7 +208,7 @@ def test_one_wechat_account_is_one_member(client: FlaskClient, sandbox: SandboxC
     assert (refused.status_code, refused.get_json()["code"]) == (409, "wechat_bound_elsewhere")
 
 
-def test_the_consent_row_proves_the_text(
+def test_r2_the_consent_row_proves_the_text(
     app: Flask, sandbox: SandboxControl
 ) -> None:
     client, person = app.test_client(), made_up_person(sandbox)
