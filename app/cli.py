@@ -32,15 +32,14 @@ from app.records.queries import PROCESSED, DeliveryReport
 from app.records.reading import Encoding
 from app.records.uploads import Upload
 from app.records.working import work_off
-from app.redemptions import offline_lists, offline_uploads
+from app.redemptions.commands import offline_commands
+from app.rights.commands import rights_commands
 from app.scoring import operations as scoring
 from app.scoring.recomputations import AT_ONCE
 from app.scoring.scheme import SchemeError, catalogue_code
 from app.scoring.scheme import lint_scheme as find_faults
 from app.service_orders.queries import verify as verify_service_orders
 from app.web.keys import key_provider
-from integrity_card_scanner.envelope import PublicKey
-from integrity_card_scanner.suites import ED25519
 
 IMPORT_POLL_SECONDS = 0.5
 FILE_ENCODINGS = tuple(one for one in Encoding if one is not Encoding.JSON)
@@ -57,6 +56,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(offline_commands)
     app.cli.add_command(order_commands)
     app.cli.add_command(record_commands)
+    app.cli.add_command(rights_commands)
     app.cli.add_command(scheme_commands)
     app.cli.add_command(staff_commands)
 
@@ -331,63 +331,6 @@ def order_commands() -> None:
 def verify_orders() -> None:
     """Check that orders and the ledger agree; name the first bad order and exit 1 otherwise."""
     _tell_proof("the orders are sound", "order", [*map(str, verify_service_orders())])
-
-
-@click.group("offline")
-def offline_commands() -> None:
-    """Keys and lists of offline codes; docs/runbooks/offline-keys.md tells when."""
-
-
-@offline_commands.command("draft-key-list")
-@click.argument("draft", type=click.File("wb"))
-@with_appcontext
-def draft_key_list(draft: IO[bytes]) -> None:
-    """Write the next key list for the offline root to sign."""
-    draft.write(offline_lists.draft_key_list(key_provider()))
-
-
-@offline_commands.command("publish-key-list")
-@click.argument("envelope", type=click.File("rb"))
-@click.argument("root")
-@with_appcontext
-def publish_key_list(envelope: IO[bytes], root: str) -> None:
-    """Publish what the root (its public key, hexadecimal) signed, and a deny list with it."""
-    try:
-        version = offline_lists.publish_key_list(
-            envelope=envelope.read(), root=PublicKey(ED25519, bytes.fromhex(root))
-        )
-    except (DomainError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    offline_lists.publish_deny_list(keys=key_provider())
-    click.echo(f"key list {version}")
-
-
-@offline_commands.command("retire-key")
-@click.argument("kid")
-@click.option("--reason", required=True)
-@with_appcontext
-def retire_key(kid: str, reason: str) -> None:
-    """Retire a key now and file the live codes under the next one."""
-    try:
-        moved = offline_lists.retire_key(keys=key_provider(), kid=bytes.fromhex(kid), reason=reason)
-    except (DomainError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"{moved} codes under the next key")
-
-
-@offline_commands.command("report")
-@with_appcontext
-def report_offline() -> None:
-    """Keys, the worst case, and every code that was signed and never issued; exit 1 if any was."""
-    for kid, state in offline_lists.list_voucher_keys(keys=key_provider()):
-        click.echo(f"key {kid.hex()} {state}")
-    click.echo(f"worst case {offline_uploads.worst_case_fen() / 100:.2f} yuan")
-    unissued = offline_uploads.list_unissued()
-    for one in unissued:
-        digest = one["code_digest"].hex()
-        click.echo(f"never issued {digest} {one['device_id']} {one['scanned_at']}")
-    if unissued:
-        raise SystemExit(1)
 
 
 def _worker_settings(settings: Settings) -> jobs.WorkerSettings:

@@ -55,6 +55,8 @@ class Settings:
     xlsx_max_bytes: int  # the largest Excel file
     at_once_max_bytes: int  # a file that is judged while its sender waits
     webhooks_to_loopback: bool  # for development: webhooks may go to this machine, without TLS
+    deletion_journal: Path | None  # who left, outside of the database; without it a restore forgets
+    ask_again_days: int  # after a refusal nobody is asked again for so long
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -91,6 +93,8 @@ class Settings:
             xlsx_max_bytes=reader.integer("CARD_XLSX_MAX_BYTES", 10_000_000, 1, 10_000_000),
             at_once_max_bytes=reader.integer("CARD_AT_ONCE_MAX_BYTES", 1 << 20, 0, 1 << 23),
             webhooks_to_loopback=bool(reader.integer("CARD_WEBHOOKS_TO_LOOPBACK", 0, 0, 1)),
+            deletion_journal=reader.optional_new_path("CARD_DELETION_JOURNAL"),
+            ask_again_days=reader.integer("CARD_ASK_AGAIN_DAYS", 180, 1, 3_650),
         )
         if reader.problems:
             raise BadSettingsError(reader.problems)
@@ -135,6 +139,13 @@ class _Reader:
 
     def optional_path(self, name: str) -> Path | None:
         return self.path(name) if self._environ.get(name) else None
+
+    def optional_new_path(self, name: str) -> Path | None:
+        """A file that may not be there yet, in a folder that must be."""
+        given = self._environ.get(name)
+        if given and not Path(given).parent.is_dir():
+            self.problems.append(f"{name} is in no folder")
+        return Path(given) if given else None
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         text = self._environ.get(name, str(default))

@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 
 from app.kernel.clock import CITY_ZONE
 from app.kernel.database import transaction, transaction_required
-from app.kernel.errors import Invalid, NotAllowed
+from app.kernel.errors import Conflict, Invalid, NotAllowed
 from app.kernel.ids import new_id
 from app.members.models import Consent, ConsentText
 from app.members.queries import PublishedText, consent_state, list_current_texts
@@ -46,6 +46,14 @@ class ConsentUnknown(Invalid):
     code: ClassVar[str] = "consent_unknown"
     title: ClassVar[str] = "There is no such purpose of consent"
     advice: ClassVar[str] = "授权事项不存在，请更新程序后重试。"
+
+
+class ConsentStands(Conflict):
+    """A consent that was given is withdrawn, not refused."""
+
+    code: ClassVar[str] = "consent_stands"
+    title: ClassVar[str] = "This consent has been given"
+    advice: ClassVar[str] = "您已同意该授权；如不再同意，请办理撤回。"
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,8 @@ def record_decisions(decisions: Sequence[Decision]) -> None:
     if not decisions:
         return
     session = transaction_required()
-    now: datetime = session.execute(select(func.now())).scalar_one()
+    # Not the time at which the transaction began: who waited for a lock decides later.
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     session.execute(insert(Consent), [_row(decision, now) for decision in decisions])
 
 
@@ -114,6 +123,20 @@ def withdraw_consent(*, citizen_id: UUID, purpose: str, channel: str = WECHAT_CH
         return
     record_decisions([
         Decision(citizen_id=citizen_id, text=text, channel=channel, decision="withdrawn")
+    ])
+
+
+def refuse_consent(
+    *, citizen_id: UUID, given: GivenConsent, channel: str = WECHAT_CHANNEL
+) -> None:
+    """A no to a text that was shown, in the open transaction; a consent is not taken back by it."""
+    text = current_texts().get(given.purpose)
+    if text is None:
+        raise ConsentUnknown
+    if consent_state(citizen_id=citizen_id, purpose=given.purpose) in STANDING:
+        raise ConsentStands
+    record_decisions([
+        Decision(citizen_id=citizen_id, text=text, channel=channel, decision="refused")
     ])
 
 

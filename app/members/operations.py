@@ -7,17 +7,22 @@ from uuid import UUID
 
 from app.kernel.keys import KeyProvider
 from app.members.consents import (
+    ConsentStands,
+    ConsentUnknown,
     Decision,
     GivenConsent,
     current_texts,
     give_consent,
     publish_text,
     record_decisions,
+    refuse_consent,
     withdraw_consent,
 )
 from app.members.joining import JoinRequest, check_join, join, sign_in_citizen
+from app.members.leaving import end_membership, erase_member
 from app.members.profiles import (
     PROFILE_FIELDS,
+    CitizenNotFound,
     end_member_sessions,
     find_member,
     my_profile,
@@ -62,6 +67,9 @@ __all__ = [
     "PROFILE_FIELDS",
     "STAFF_ROLES",
     "Actor",
+    "CitizenNotFound",
+    "ConsentStands",
+    "ConsentUnknown",
     "Decision",
     "GivenConsent",
     "JoinRequest",
@@ -82,9 +90,11 @@ __all__ = [
     "disable_source",
     "disable_staff",
     "end_member_sessions",
+    "end_membership",
     "end_sessions",
     "end_source_credential",
     "end_staff_sessions",
+    "erase_member",
     "find_member",
     "find_signing_credential",
     "give_consent",
@@ -98,6 +108,7 @@ __all__ = [
     "publish_text",
     "record_decisions",
     "refresh_session",
+    "refuse_consent",
     "register_member",
     "register_members",
     "renew_source_credential",

@@ -101,10 +101,12 @@ class PublishedText:
 
 @dataclass(frozen=True)
 class ConsentState:
-    """The last decision of a citizen on a purpose."""
+    """A decision of a citizen on a purpose; `text_hash` is of the text that was decided on."""
 
+    consent_id: UUID
     purpose: str
     text_version: int
+    text_hash: bytes
     decision: str
     channel: str
     decided_at: datetime
@@ -217,17 +219,41 @@ def list_consents(*, citizen_id: UUID) -> list[ConsentState]:
         .order_by(Consent.purpose, Consent.decided_at.desc(), Consent.consent_id.desc())
     )
     with reading() as session:
-        return [
-            ConsentState(
-                purpose=row.purpose, text_version=row.text_version, decision=row.decision,
-                channel=row.channel, decided_at=row.decided_at,
-            )
-            for row in session.scalars(last)
-        ]
+        return [_decision(row) for row in session.scalars(last)]
+
+
+def list_decisions(
+    *, citizen_id: UUID, limit: int, before: UUID | None = None
+) -> list[ConsentState]:
+    """Everything a citizen ever decided, the newest first; `before` is the last id of a page."""
+    query = (
+        select(Consent)
+        .where(Consent.citizen_id == citizen_id)
+        .order_by(Consent.consent_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(Consent.consent_id < before)
+    with reading() as session:
+        return [_decision(row) for row in session.scalars(query)]
+
+
+def find_decision(*, citizen_id: UUID, consent_id: UUID) -> ConsentState | None:
+    """One decision of a citizen."""
+    with reading() as session:
+        row = session.get(Consent, (citizen_id, consent_id))
+    return None if row is None else _decision(row)
+
+
+def find_text(*, purpose: str, version: int) -> PublishedText | None:
+    """A version of a text, old ones too."""
+    with reading() as session:
+        row = session.get(ConsentText, (purpose, version))
+    return None if row is None else _published(row)
 
 
 def consent_state(*, citizen_id: UUID, purpose: str) -> str:
-    """`given`, `stale` (an older text), `withdrawn` or `none`."""
+    """`given`, `stale` (an older text), `withdrawn`, `refused` or `none`."""
     with reading() as session:
         state = session.scalar(select(func.citizen_consent_state(citizen_id, purpose)))
     return str(state)
@@ -277,6 +303,14 @@ def plain_fields(
         )
         for name, value in sealed.items()
     }
+
+
+def _decision(row: Consent) -> ConsentState:
+    return ConsentState(
+        consent_id=row.consent_id, purpose=row.purpose, text_version=row.text_version,
+        text_hash=bytes(row.text_hash), decision=row.decision, channel=row.channel,
+        decided_at=row.decided_at,
+    )
 
 
 def _published(row: ConsentText) -> PublishedText:

@@ -185,6 +185,25 @@ def due_vouchers(*, limit: int, back_seconds: int) -> list[tuple[UUID, UUID]]:
         return [(row.citizen_id, row.voucher_id) for row in rows]
 
 
+def select_open(*, citizen_id: UUID, moment: datetime) -> Select[Voucher]:
+    """The vouchers of a citizen that have no ending and whose time is not over."""
+    return (
+        select(Voucher)
+        .outerjoin(
+            VoucherEnding,
+            and_(
+                VoucherEnding.citizen_id == Voucher.citizen_id,
+                VoucherEnding.voucher_id == Voucher.voucher_id,
+            ),
+        )
+        .where(
+            Voucher.citizen_id == citizen_id, Voucher.expires_at > moment,
+            VoucherEnding.voucher_id.is_(None),
+        )
+        .order_by(Voucher.voucher_id)
+    )
+
+
 def list_shop_redemptions_of_today(
     *, shop_id: UUID, limit: int, before: datetime | None
 ) -> list[ShopRedemption]:

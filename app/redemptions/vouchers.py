@@ -27,7 +27,7 @@ from app.benefits.queries import (
     find_version,
     value_for_citizen,
 )
-from app.kernel.database import reading, savepoint, transaction
+from app.kernel.database import reading, savepoint, transaction, transaction_required
 from app.kernel.errors import IdReused, refusal
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
@@ -123,6 +123,20 @@ def give_back_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
         }  # fmt: skip
         raise refusal(code.get(held.status, "voucher_expired"))
     return held
+
+
+def end_all_vouchers(*, citizen_id: UUID) -> None:
+    """Give back everything that a citizen who leaves still holds, in the open transaction.
+
+    The wallet's lock comes first: a redemption that had it is done, a later one finds nobody.
+    """
+    session = transaction_required()
+    session.execute(_LOCK_WALLET, {"citizen": citizen_id})
+    moment = _clock(session)
+    for voucher in session.scalars(
+        queries.select_open(citizen_id=citizen_id, moment=moment)
+    ).all():
+        _end(session, voucher, "given_back", moment)
 
 
 def expire_due_vouchers(*, limit: int, back: timedelta = SWEEP_BACK) -> int:

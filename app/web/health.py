@@ -1,9 +1,9 @@
 """Whether the process is alive, and whether it can serve.
 
 Liveness touches nothing outside, or one hiccup of the database would restart every process.
-Readiness asks PostgreSQL and its schema alone: without Redis or WeChat the service is degraded and
-goes on.  It changes its mind after three equal answers in a row, so that one lost packet does not
-empty the pool of servers.
+Readiness asks PostgreSQL, its schema and the deletion journal alone: without Redis or WeChat the
+service is degraded and goes on.  It changes its mind after three equal answers in a row, so that
+one lost packet does not empty the pool of servers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ blueprint = Blueprint("health", __name__)
 
 
 class NotReady(Unavailable):
-    """PostgreSQL does not answer, or its schema is older than this program."""
+    """PostgreSQL does not answer, or its schema or its knowledge of who left is too old."""
 
     code = "not_ready"
     title = "The service is not ready"
@@ -41,11 +41,12 @@ class NotReady(Unavailable):
 class Health:
     """What this process knows about its readiness.
 
-    `head` is the migration this program needs; `optional` says of each helpful thing whether it
-    answers.
+    `head` is the migration this program needs; `may_open` whether a restored database knows who
+    left since; `optional` says of each helpful thing whether it answers.
     """
 
     head: str
+    may_open: Callable[[], bool]
     optional: Mapping[str, Callable[[], bool]]
     _ready: bool | None = None
     _contrary: int = 0
@@ -53,7 +54,7 @@ class Health:
 
     def is_ready(self) -> bool:
         """Ask the database and weigh its answer against the last ones."""
-        return self._weigh(_schema_version() >= self.head)
+        return self._weigh(_schema_version() >= self.head and _holds(self.may_open))
 
     def _weigh(self, answer: bool) -> bool:  # noqa: FBT001 -- the one thing it weighs
         with self._lock:
@@ -80,11 +81,22 @@ def _schema_version() -> str:
     return str(row["version_num"]) if row else ""
 
 
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except (psycopg.Error, sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError):
+        return False
+
+
 def configure_health(
-    app: Flask, *, head: str, optional: Mapping[str, Callable[[], bool]]
+    app: Flask,
+    *,
+    head: str,
+    may_open: Callable[[], bool],
+    optional: Mapping[str, Callable[[], bool]],
 ) -> None:
     """Set what readiness needs and what it only mentions."""
-    app.extensions["card_health"] = Health(head=head, optional=optional)
+    app.extensions["card_health"] = Health(head=head, may_open=may_open, optional=optional)
 
 
 class HealthSchema(ApiSchema):
@@ -111,7 +123,7 @@ def answer_alive() -> dict[str, object]:
 @blueprint.response(200, HealthSchema)
 @blueprint.refuses(503)
 def answer_ready() -> dict[str, object]:
-    """Readiness: PostgreSQL answers and its schema is not older than this program."""
+    """Readiness: PostgreSQL answers, its schema is not old, and who left since stays so."""
     health = cast("Health", current_app.extensions["card_health"])
     if not health.is_ready():
         raise NotReady(retry_after_seconds=RETRY_SECONDS)

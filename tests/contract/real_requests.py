@@ -33,6 +33,7 @@ from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
+from tests.contract.rights import LEAVE, RIGHTS, somebody_new
 from tests.contract.settling import SETTLING
 from tests.contract.transit import TRANSIT
 from tests.contract.webhooks import WEBHOOKS
@@ -92,6 +93,8 @@ def caller_of(
     if route.roles == (PUBLIC,):
         return {}
     who = world.ours.callers[Role(role or route.roles[0])]
+    if route.rule == LEAVE:
+        return somebody_new(world).headers
     if (route.method, route.rule) in SIGNED_ONLY:
         return sign(_fresh_source(world), route.method, target or route.rule, body).headers
     return who.refresh_headers if route.rule.endswith("/tokens/refresh") else who.headers
@@ -430,13 +433,18 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
     return lambda world, _: Real(*make(world))
 
 
+ROOMS = (
+    ORDERS,
+    OFFLINE,
+    TRANSIT,
+    LIBRARIES,
+    MERCHANTS,
+    COMPLAINTS,
+    WEBHOOKS,
+    RIGHTS,
+)
 MAKERS: dict[tuple[str, str], Maker] = {
-    **{
-        route: _of_order(make)
-        for route, make in (
-            ORDERS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS | WEBHOOKS
-        ).items()
-    },
+    **{route: _of_order(make) for room in ROOMS for route, make in room.items()},
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
         lambda _: {"village_code": _new_village_code(), "name": "上河村"}

@@ -228,6 +228,11 @@ def _make_citizen(app: Flask, person: members.NewMember) -> SignedIn:
     return signed_in(opened)
 
 
+def new_citizen(app: Flask) -> SignedIn:
+    """One more member, with points and a tier."""
+    return _make_citizen(app, made_up_member())
+
+
 def _make_source(app: Flask) -> SignedIn:
     source_id = new_id()
     unit = f"测试单位 {source_id}"

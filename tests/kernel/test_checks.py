@@ -9,9 +9,10 @@ import pytest
 from flask import Flask
 
 from app.config import Settings
-from app.factory import create_app, verify
+from app.factory import create_app
 from app.kernel import checks
 from app.kernel.database import close_connections, db
+from app.schedule import verify
 from demo.servers import Database
 from tests.conftest import truncate_all
 

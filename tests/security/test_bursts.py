@@ -75,6 +75,8 @@ MUST_BE_LIMITED = {
     "/api/v1/me/ranks", "/api/v1/me/ranks/leave", f"{BENEFIT}/statements",
     f"{LIBRARY}/standing", *(f"{LIBRARY}/waivers{act}" for act in ("", "/return", "/find")),
     MACHINES, *(f"{MACHINES}/<uuid:machine_id>/{act}" for act in ("secret", "suspension")),
+    "/api/v1/me/leave",
+    *(f"/api/v1/me/consents{act}" for act in ("", "/refusals", "/withdrawals", "/prompts")),
 }
 READINGS = {
     RIDER, f"{TRANSIT}/files", f"{TRANSIT}/parked", f"{TRANSIT}/subsidies",
@@ -88,6 +90,8 @@ READINGS = {
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",
     "/api/v1/benefits/<string:benefit_code>/slots", PERMISSION,
     "/api/v1/public/merchants", "/api/v1/public/merchants/<uuid:merchant_id>",
+    "/api/v1/leavings/<uuid:leaving_id>",
+    "/api/v1/me/consents/decisions/<uuid:consent_id>/receipt",
 }
 ROUTES = [
     route for route in matrix()

@@ -16,6 +16,7 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from app.web.openapi import openapi_document
 from integrity_card_scanner.records import sign_upload
+from tests.contract.rights import RIGHTS, decided
 from tests.contract.webhooks import ENDPOINT, ENDPOINTS, WEBHOOKS
 from tests.contract.world import Party, SignedIn, World, claim, hours_file, sent
 from tests.house.routes import Route, as_openapi
@@ -229,11 +230,35 @@ def a_source_ends_its_own_credentials(world: World) -> None:
     assert again.status_code == 200
 
 
+def decisions_hold_our_own(world: World) -> None:
+    theirs = decided(world, world.theirs)
+    _, page = asked(world, world.ours.citizen, "GET", f"/me/consents/decisions?before={theirs}")
+    assert theirs not in str(page)
+    for number in (theirs, new_id()):
+        told, _ = asked(
+            world, world.ours.citizen, "GET", f"/me/consents/decisions/{number}/receipt"
+        )
+        assert told == (404, "consent_decision_unknown")
+
+
+def a_receipt_tells_times_alone(world: World) -> None:
+    _, address, _ = RIGHTS["GET", "/leavings/<uuid:leaving_id>"](world)
+    (status, _), found = asked(
+        world, world.ours.citizen, "GET", f"/leavings/{address['leaving_id']}"
+    )
+    assert (status, set(found)) == (
+        200, {"leaving_id", "left_at", "erase_by_at", "reduced_at", "erased_at"},
+    )
+
+
 UNKNOWN = (404, "voucher_unknown")
 CHECKS: dict[tuple[str, str], Check] = {
     ("GET", "/settlement/statement"): papers_are_of_our_own_merchant,  # and the files
     ("GET", "/settlement/sheet"): papers_are_of_our_own_merchant,
     ("GET", "/settlement/sheets"): papers_are_of_our_own_merchant,
+    ("GET", "/me/consents/decisions"): decisions_hold_our_own,
+    ("GET", "/me/consents/decisions/<uuid:consent_id>/receipt"): decisions_hold_our_own,
+    ("GET", "/leavings/<uuid:leaving_id>"): a_receipt_tells_times_alone,
     ("GET", "/deliveries/<uuid:delivery_id>"): refused(
         "GET", "/deliveries/{delivery}", (404, "delivery_not_found"), role=Role.SOURCE
     ),

@@ -1,0 +1,1 @@
+"""What a citizen may ask for: consents, leaving, and all that follows from them."""

@@ -1,0 +1,49 @@
+"""Who has left, and how far the erasure is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kernel.database import Base
+from app.kernel.scale import TableKind
+
+
+class Leaving(Base):
+    """One departure.  It is journaled outside of the database before anything is erased.
+
+    `reduced_at`: what is not needed to settle open orders is gone.  `erased_at`: the key too.
+    """
+
+    __tablename__ = "leavings"
+    __table_args__ = (
+        Index("ix_leavings__left_at", "left_at", postgresql_where=text("erased_at IS NULL")),
+    )
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    leaving_id: Mapped[UUID]
+    channel: Mapped[str]
+    left_at: Mapped[datetime]
+    erase_by_at: Mapped[datetime]
+    journaled_at: Mapped[datetime | None]
+    reduced_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
+
+
+class LeavingReceipt(Base):
+    """From the number on a receipt to whose it is."""
+
+    __tablename__ = "leaving_receipts"
+
+    leaving_id: Mapped[UUID] = mapped_column(primary_key=True)
+    citizen_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+TABLE_KINDS = {
+    "leavings": TableKind.CITIZEN,
+    "leaving_receipts": TableKind.LOOKUP,
+}
