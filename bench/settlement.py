@@ -47,7 +47,8 @@ tickets = 1
 """
 _FILL = """
     INSERT INTO merchants (merchant_id, credit_code, name)
-    SELECT md5('merchant ' || n)::uuid, 'bench ' || n, '商户 ' || n
+    SELECT md5('merchant ' || n)::uuid, '91330702MB' || lpad(n::text, 8, '0'),
+        '商户 ' || n
     FROM generate_series(1, %(merchants)s) n;
     INSERT INTO shops (shop_id, merchant_id, name)
     SELECT md5('shop ' || n)::uuid, md5('merchant ' || (n %% %(merchants)s + 1))::uuid, '店 ' || n
@@ -94,7 +95,7 @@ def measure_settlement(ready: Ready) -> list[dict[str, Any]]:
         })  # fmt: skip
         bare = [_seconds(lambda: connection.execute(_BARE).fetchall()) for _ in range(ROUNDS)]
         merchant_id: UUID = connection.execute(  # type: ignore[index]
-            "SELECT merchant_id FROM merchants WHERE credit_code = 'bench 1'"
+            "SELECT merchant_id FROM merchants WHERE credit_code = '91330702MB00000001'"
         ).fetchone()[0]
     owner = Reader(None, merchant_id)
     with web.app_context():
