@@ -1,7 +1,8 @@
 """The proof that vouchers, redemptions and the ledger agree: queries for the rows that do not.
 
 I5 every redeemed voucher has one claim and one post in the ledger, and the reverse; an annulled one
-also has one reversal · I9 one effect per caller's id · I10 what was posted is what was redeemed.
+also has one reversal · I9 one effect per caller's id · I10 what was posted is what was redeemed ·
+R13 the same tier gets the same for the same price.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from app.redemptions import fairness
 
 FINDINGS_MAX: Final = 2000
 VERIFY_TIMEOUT: Final = "10min"
@@ -124,6 +127,7 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         WHERE r.points <> o.points
         """,
     ),
+    *fairness.CHECKS,
 )
 
 

@@ -268,7 +268,7 @@ def count_redemptions(*, shop_ids: Sequence[UUID], at_most: int) -> int:
 def verify() -> list[Finding]:
     """Every disagreement between vouchers, redemptions and the ledger; empty when there is none.
 
-    Checks I5, I9 and I10 in SQL, see `app.redemptions.proof`.
+    Checks I5, I9, I10 and R13 in SQL, see `app.redemptions.proof`.
     """
     with reading() as session:
         return find_faults(session)
