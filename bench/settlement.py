@@ -56,7 +56,7 @@ _FILL = """
     CREATE TEMP TABLE made AS
     SELECT md5('citizen ' || (n %% 50000))::uuid AS citizen_id,
         md5('voucher ' || n)::uuid AS voucher_id,
-        (n * 7919) %% %(shops)s + 1 AS shop,
+        n::bigint * 7919 %% %(shops)s + 1 AS shop,
         timestamptz '2026-03-01 00:00:00+08' + n * (interval '31 days' / %(count)s) AS at
     FROM generate_series(0, %(count)s - 1) n;
     INSERT INTO voucher_wallets (citizen_id) SELECT DISTINCT citizen_id FROM made;
