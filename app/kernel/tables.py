@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# The Unicode property White_Space, with U+200B and U+FEFF, which departments' files are full of.
+SPACE = "".join(
+    map(chr, (*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029,
+              0x202F, 0x205F, 0x3000, 0xFEFF))
+)  # fmt: skip
+# What a spreadsheet program might calculate, led by any number of apostrophes.
+_CALCULATED = re.compile(rf"'*(?:[\t\r\n]|[{SPACE}]*[=+\-@＝＋－＠])")
 BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
 
 
@@ -15,7 +22,9 @@ def write_csv(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     text.write(BYTE_ORDER_MARK)
     writer = csv.writer(text)
-    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    writer.writerows(
+        [defused(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
     return text.getvalue()
 
 
@@ -38,9 +47,11 @@ def write_xlsx(rows: Iterable[Sequence[object]], *, sheet_name: str) -> bytes:
     return content.getvalue()
 
 
-def _safe(cell: object) -> object:
-    if isinstance(cell, str) and (
-        cell.startswith(_BEGINS_FORMULA) or cell.lstrip().startswith(_BEGINS_FORMULA)
-    ):
-        return f"'{cell}"
-    return cell
+def defused(cell: str) -> str:
+    """The text with an apostrophe before it if a program might calculate it."""
+    return f"'{cell}" if _CALCULATED.match(cell) else cell
+
+
+def undefused(cell: str) -> str:
+    """The text that was `defused`: exactly what stood there before."""
+    return cell[1:] if cell[:1] == "'" and _CALCULATED.match(cell) else cell

@@ -14,19 +14,13 @@ from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 
+from app.kernel.tables import SPACE
 from app.members.id_numbers import compact_id_number, has_id_number_shape
 from app.members.spelling import PhoneInvalid, parse_phone
 
-# The Unicode property White_Space, with U+200B and U+FEFF, which departments' files are full of.
-_SPACE = "".join(
-    map(chr, (*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029,
-              0x202F, 0x205F, 0x3000, 0xFEFF))
-)  # fmt: skip
-_NO_SPACE = dict.fromkeys(map(ord, _SPACE))
+_NO_SPACE = dict.fromkeys(map(ord, SPACE))
 _JOINT = "\0"  # no text of a file contains it
-_EMPTY_OR_FORMULA = re.compile(rf"\0[{_SPACE}]*[\0=@+-]")
-# What a spreadsheet program might calculate, led by any number of apostrophes.
-_CALCULATED = re.compile(rf"'*(?:[\t\r\n]|[{_SPACE}]*[=+\-@＝＋－＠])")
+_EMPTY_OR_FORMULA = re.compile(rf"\0[{SPACE}]*[\0=@+-]")
 _PLAIN_SIGNED = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 _TIME = r"[T ]\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 _DATES = tuple(
@@ -63,7 +57,7 @@ class FormulaCell(str):
 
 def trim(text: str) -> str:
     """Without white space at both ends."""
-    return text.strip(_SPACE)
+    return text.strip(SPACE)
 
 
 def remove_space(text: str) -> str:
@@ -84,16 +78,6 @@ def is_formula(cell: str) -> bool:
     if text[:1] in {"=", "@"}:
         return True
     return text[:1] in {"+", "-"} and len(text) > 1 and not _PLAIN_SIGNED.fullmatch(text)
-
-
-def defused(cell: str) -> str:
-    """The text with an apostrophe before it if a program might calculate it."""
-    return f"'{cell}" if _CALCULATED.match(cell) else cell
-
-
-def undefused(cell: str) -> str:
-    """The text that was `defused`: exactly what stood there before."""
-    return cell[1:] if cell[:1] == "'" and _CALCULATED.match(cell) else cell
 
 
 def is_plain(cells: Sequence[str]) -> bool:

@@ -21,8 +21,9 @@ from typing import IO, Any
 import orjson
 
 from app.kernel.errors import Invalid
+from app.kernel.tables import undefused
 from app.records.catalogue import ROW_NUMBER_COLUMN, Catalogue, RecordType
-from app.records.cells import is_empty, remove_space, undefused
+from app.records.cells import is_empty, remove_space
 from app.records.excel import (
     COLUMNS_MAX,
     LOOK_EVERY_ROWS,

@@ -6,8 +6,6 @@ never of a dropped row, and nothing of a file that was refused whole.  See ADR 9
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,10 +22,10 @@ from app.kernel.crypto import new_wrapped_key, open_wrapped_key, seal, unseal_wi
 from app.kernel.database import reading, transaction
 from app.kernel.errors import NotFound
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
-from app.kernel.tables import write_xlsx
+from app.kernel.tables import undefused, write_csv, write_xlsx
 from app.members.spelling import compact
 from app.records.catalogue import Catalogue
-from app.records.cells import NumberCell, defused, undefused
+from app.records.cells import NumberCell
 from app.records.models import DeliveryRefusal, DeliveryReturn, ReturnedRow
 from app.records.reading import RETURN_COLUMNS, Layout
 from app.records.steps import Reason
@@ -160,17 +158,15 @@ def prune_returned() -> int:
 def returned_csv(returned: Returned) -> bytes:
     """The rows as CSV that no spreadsheet program finds a formula in, with a byte order mark."""
     at = returned.header.index("身份证号") if "身份证号" in returned.header else -1
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([*RETURN_COLUMNS, *returned.header])
+    rows: list[list[object]] = [[*RETURN_COLUMNS, *returned.header]]
     for number, reason, cells in returned.rows:
         # An ID number that was a number has lost digits; as text it could pass for another one.
         marked = [
-            f"'{cell}" if place == at and isinstance(cell, NumberCell) else defused(cell)
+            f"'{cell}" if place == at and isinstance(cell, NumberCell) else cell
             for place, cell in enumerate(cells)
         ]
-        writer.writerow([number, reason, REASON_TEXTS[Reason(reason)], *marked])
-    return text.getvalue().encode("utf-8-sig")
+        rows.append([number, reason, REASON_TEXTS[Reason(reason)], *marked])
+    return write_csv(rows).encode()
 
 
 def returned_xlsx(returned: Returned) -> bytes:

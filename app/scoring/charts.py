@@ -7,13 +7,12 @@ in a spreadsheet.
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from app.kernel.tables import write_csv
 from app.scoring.version_queries import DryRun
 
 HIDDEN = "*"
@@ -32,7 +31,6 @@ PAGE_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _WORDS = {
     "-": "无等级", "gains": "升分", "same": "不变", "loses": "降分", "age_band": "年龄段",
     "gender": "性别", "district": "地区（身份证前六位）", "join_year": "加入年份",
@@ -58,11 +56,7 @@ def figures_page(run: DryRun) -> str:
 
 def figures_csv(run: DryRun) -> str:
     """The figures as CSV with a byte order mark, one count a line: section, row, column, count."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("section", "row", "column", "people"))
-    writer.writerows([_safe(cell) for cell in line] for line in _lines(run.figures or {}))
-    return "\ufeff" + text.getvalue()
+    return write_csv([("section", "row", "column", "people"), *_lines(run.figures or {})])
 
 
 def _about(run: DryRun) -> str:
@@ -160,8 +154,3 @@ def _word(code: str) -> str:
 
 def _count(count: int | None) -> str:
     return HIDDEN if count is None else str(count)
-
-
-def _safe(cell: object) -> str:
-    text = str(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text

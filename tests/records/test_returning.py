@@ -19,8 +19,9 @@ from sqlalchemy import text
 
 from app.kernel.database import db, reading
 from app.kernel.ids import new_id
+from app.kernel.tables import defused, undefused
 from app.records.catalogue import load_catalogue
-from app.records.cells import defused, is_formula, undefused
+from app.records.cells import is_formula
 from app.records.reading import RETURN_COLUMNS
 from app.records.returning import (
     REASON_TEXTS,
