@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pyotp
 
+from demo.signing import Signing
+
 PREFIX = "/api/v1"
 UNFINISHED = {"waiting", "running"}
 TIMEOUT_SECONDS = 60.0
@@ -30,18 +32,28 @@ class Answer:
 
 
 class Api:
-    """Calls on behalf of one person or machine; without a token on behalf of nobody."""
+    """Calls on behalf of one person or machine; with neither token nor signature for nobody."""
 
-    def __init__(self, *, base_url: str, token: str | None = None) -> None:
+    def __init__(
+        self, *, base_url: str, token: str | None = None, signing: Signing | None = None
+    ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._base_url = base_url
         self._http = httpx.Client(
-            base_url=base_url + PREFIX, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
+            base_url=base_url + PREFIX, headers=headers, auth=signing, timeout=TIMEOUT_SECONDS,
+            trust_env=False,
         )
 
     def signed_in(self, tokens: dict[str, Any]) -> Api:
         """The same service for the owner of these tokens."""
         return Api(base_url=self._base_url, token=tokens["access_token"])
+
+    def signing(self, credential: dict[str, str]) -> Api:
+        """The same service for the machine with this credential."""
+        signing = Signing(
+            credential_id=credential["credential_id"], secret=credential["secret"]
+        )
+        return Api(base_url=self._base_url, signing=signing)
 
     def get(self, path: str, *, expect: int = 200, **query: str) -> Any:
         """GET a document."""

@@ -58,8 +58,7 @@ def create_departments(operator: Api, anybody: Api) -> dict[str, Api]:
     for unit, record_types in types.items():
         body = {"source_id": str(new_id()), "unit": unit, "record_types": sorted(record_types)}
         made = operator.post("/sources", body, expect=201)
-        credential = {"credential_id": made["credential_id"], "secret": made["secret"]}
-        machines[unit] = anybody.signed_in(anybody.post("/sources/token", credential))
+        machines[unit] = anybody.signing(made)
     return machines
 
 

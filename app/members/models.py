@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.database import Base
@@ -179,6 +179,26 @@ class SourceAccount(Base):
     source_id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     status: Mapped[str] = mapped_column(server_default=text("'active'"))
+    signed_only: Mapped[bool] = mapped_column(server_default=text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SourceTokenWaiver(Base):
+    """A proposal to let a source show tokens beside signing; open while `closed_at` is null."""
+
+    __tablename__ = "source_token_waivers"
+    __table_args__ = (
+        CheckConstraint(
+            "confirmed_by <> proposed_by", name="ck_source_token_waivers__second_person"
+        ),
+        Index("ix_source_token_waivers__source_id", "source_id"),
+    )
+
+    waiver_id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source_accounts.source_id"))
+    proposed_by: Mapped[UUID]
+    confirmed_by: Mapped[UUID | None]
+    closed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -266,6 +286,7 @@ TABLE_KINDS = {
     "staff_accounts": TableKind.REFERENCE,
     "staff_sessions": TableKind.REFERENCE,
     "source_accounts": TableKind.REFERENCE,
+    "source_token_waivers": TableKind.REFERENCE,
     "staff_credentials": TableKind.LOCAL,
     "staff_refreshes": TableKind.LOCAL,
     "source_credentials": TableKind.LOCAL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from app.members import operations, queries, schemas
+from app.members import operations, queries, schemas, token_waivers
 from app.web import limits
 from app.web.auth import (
     ACCESS_LIFE,
@@ -64,9 +64,9 @@ def sign_in_staff(body: dict[str, Any]) -> dict[str, Any]:
 @limits.per_address("60/minute")
 @blueprint.arguments(schemas.SourceSignIn)
 @blueprint.response(200, schemas.Tokens)
-@blueprint.refuses(401)
+@blueprint.refuses(401, 403)
 def sign_in_source(body: dict[str, Any]) -> dict[str, Any]:
-    """Sign in a department's machine."""
+    """Sign in a department's machine from before signing was the rule."""
     return tokens_of(operations.sign_in_source(keys=key_provider(), **body))
 
 
@@ -101,6 +101,55 @@ def end_source_credential(body: dict[str, Any], source_id: UUID, credential_id: 
     """End a credential of a source at once or at a moment to come; its sessions end with it."""
     operations.end_source_credential(
         credential_id=credential_id, actor=acting(), source_id=source_id, **body
+    )
+
+
+@blueprint.route("/sources/<uuid:source_id>/signing", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.response(200, schemas.SigningRule)
+@blueprint.refuses(404)
+def show_signing_rule(source_id: UUID) -> token_waivers.SigningRule:
+    """Whether a source must sign every request."""
+    return token_waivers.show_rule(source_id=source_id)
+
+
+@blueprint.route("/sources/<uuid:source_id>/signing", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.SigningReason)
+@blueprint.response(200, schemas.SigningRule)
+@blueprint.refuses(404)
+def require_signatures(body: dict[str, str], source_id: UUID) -> token_waivers.SigningRule:
+    """Make a source sign every request from now on; its tokens end."""
+    return token_waivers.require_signatures(
+        operator_id=caller().subject_id, source_id=source_id, **body
+    )
+
+
+@blueprint.route("/sources/<uuid:source_id>/token-waivers", methods=["POST"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.NewTokenWaiver)
+@blueprint.response(201, schemas.TokenWaiver)
+@blueprint.refuses(404, 409)
+def propose_token_waiver(body: dict[str, Any], source_id: UUID) -> token_waivers.TokenWaiver:
+    """Propose to let a source show tokens; it may once another operator has confirmed it."""
+    return token_waivers.propose_token_waiver(
+        operator_id=caller().subject_id, source_id=source_id, **body
+    )
+
+
+@blueprint.route(
+    "/sources/<uuid:source_id>/token-waivers/<uuid:waiver_id>/confirmation", methods=["POST"]
+)
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.SigningReason)
+@blueprint.response(200, schemas.SigningRule)
+@blueprint.refuses(403, 404, 409)
+def confirm_token_waiver(
+    body: dict[str, str], source_id: UUID, waiver_id: UUID
+) -> token_waivers.SigningRule:
+    """Confirm what another operator proposed: the source may show tokens."""
+    return token_waivers.confirm_token_waiver(
+        operator_id=caller().subject_id, source_id=source_id, waiver_id=waiver_id, **body
     )
 
 

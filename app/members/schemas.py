@@ -50,6 +50,34 @@ class Credentials(ApiSchema):
     credentials = fields.List(fields.Nested(ListedCredential), required=True)
 
 
+class SigningRule(ApiSchema):
+    """Whether a source must sign every request, or may show tokens too."""
+
+    source_id = fields.UUID(required=True)
+    signed_only = fields.Boolean(required=True)
+
+
+class SigningReason(ApiSchema):
+    """Why, in words that are kept."""
+
+    reason = fields.String(required=True, validate=validate.Length(1, 500))
+
+
+class NewTokenWaiver(SigningReason):
+    """A proposal to let a source show tokens, under an id that the caller makes (UUIDv7)."""
+
+    waiver_id = fields.UUID(required=True)
+
+
+class TokenWaiver(ApiSchema):
+    """A proposal to let a source show tokens; `closed_at` is null while it can be confirmed."""
+
+    waiver_id = fields.UUID(required=True)
+    source_id = fields.UUID(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    closed_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
 class CredentialEnd(ApiSchema):
     """When a credential ends; null: at once."""
 

@@ -83,6 +83,14 @@ class SignatureNeeded(NotAllowed):
     advice: ClassVar[str] = "该操作必须使用签名请求。"
 
 
+class SignaturesRequired(NotAllowed):
+    """The machine signs every request; it gets no tokens."""
+
+    code: ClassVar[str] = "signatures_required"
+    title: ClassVar[str] = "This source must sign its requests"
+    advice: ClassVar[str] = "该数据来源须对每次请求签名，不能使用令牌。"
+
+
 @dataclass(frozen=True)
 class ListedCredential:
     """A credential without its secret; `ended_at` may be still to come."""
@@ -107,7 +115,8 @@ def create_source_account(
 ) -> NewCredential:
     """Create a source machine and its first credential in the open transaction.
 
-    `source_id` is the id the machine goes by everywhere (default: a new one).
+    `source_id` is the id the machine goes by everywhere (default: a new one).  It signs every
+    request.
     """
     session = transaction_required()
     source_id = source_id or new_id()
@@ -212,9 +221,12 @@ def disable_source(*, source_id: UUID) -> None:
 
 
 def sign_in_source(*, keys: KeyProvider, credential_id: UUID, secret: str) -> OpenedSession:
-    """Open a session for a machine; CredentialRefused otherwise."""
+    """Open a session for a machine that may show tokens.
+
+    Refuses `credential_refused`, and `signatures_required` to whoever has the secret.
+    """
     query = (
-        select(SourceCredential)
+        select(SourceCredential, SourceAccount.signed_only)
         .join(SourceAccount, SourceAccount.source_id == SourceCredential.source_id)
         .where(
             SourceCredential.credential_id == credential_id,
@@ -223,9 +235,12 @@ def sign_in_source(*, keys: KeyProvider, credential_id: UUID, secret: str) -> Op
         )
     )
     with reading() as session:
-        credential = session.scalar(query)
-    if credential is None or not _fits(keys, credential.secret_hash, secret):
+        found = session.execute(query).one_or_none()
+    if found is None or not _fits(keys, found.SourceCredential.secret_hash, secret):
         raise CredentialRefused
+    if found.signed_only:
+        raise SignaturesRequired
+    credential = found.SourceCredential
     with transaction() as session:
         return open_source_session(
             session, source_id=credential.source_id, credential_id=credential_id

@@ -35,6 +35,7 @@ from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
 from tests.contract.rights import LEAVE, RIGHTS, somebody_new
 from tests.contract.settling import SETTLING
+from tests.contract.sources import SOURCES
 from tests.contract.transit import TRANSIT
 from tests.contract.webhooks import WEBHOOKS
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
@@ -445,6 +446,12 @@ ROOMS = (
 )
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},
+    **{
+        route: _of_order(make)
+        for route, make in (
+            ORDERS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS | SOURCES | WEBHOOKS
+        ).items()
+    },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
         lambda _: {"village_code": _new_village_code(), "name": "上河村"}

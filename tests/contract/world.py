@@ -33,6 +33,7 @@ from demo.load import prepare_programme
 from demo.servers import Database
 from integrity_card_scanner.envelope import SigningKey
 from tests.conftest import truncate_all
+from tests.members.api import let_show_tokens
 from tests.members.people import made_up_member
 from tests.records.programme import HOURS, csv_file
 from tests.redemptions.builders import (
@@ -239,6 +240,7 @@ def _make_source(app: Flask) -> SignedIn:
     credential = register_source(
         keys=keys_of(app), source_id=source_id, unit=unit, record_types=[HOURS, "honours"]
     )
+    let_show_tokens(source_id)
     return _sign_in_source(app, credential)
 
 

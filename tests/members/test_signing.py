@@ -23,7 +23,7 @@ from app.members.operations import NewCredential
 from app.records.operations import register_source
 from app.trail.operations import SYSTEM
 from demo.load import publish_catalogue
-from tests.members.api import bearer, keys_of, staff_tokens
+from tests.members.api import bearer, keys_of, let_show_tokens, staff_tokens
 from tests.members.signing import WITH_BODY, Signed, sign
 from tests.records.programme import HOURS, build_programme, csv_file
 
@@ -270,6 +270,7 @@ def test_a_source_ends_its_own_credentials_alone(ours: Department, theirs: Depar
 
 
 def test_a_token_makes_no_credential(ours: Department) -> None:
+    let_show_tokens(ours.credential.source_id)
     said = {"credential_id": str(ours.credential.credential_id), "secret": ours.credential.secret}
     token = ours.client.post("/api/v1/sources/token", json=said).get_json()["access_token"]
     answer = ours.client.post(MINE, headers=bearer(token))

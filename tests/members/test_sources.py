@@ -14,7 +14,7 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyRing, new_key_document
 from app.members import operations
 from app.members.sources import CredentialRefused, SourceExists, SourceNotFound
-from tests.members.api import bearer, claims_of, keys_of
+from tests.members.api import bearer, claims_of, keys_of, let_show_tokens
 
 
 def sign_in(client: FlaskClient, made: operations.NewCredential, **changes: str) -> Any:
@@ -25,9 +25,11 @@ def sign_in(client: FlaskClient, made: operations.NewCredential, **changes: str)
 @pytest.fixture
 def made(app: Flask) -> operations.NewCredential:
     with transaction():
-        return operations.create_source_account(
+        made = operations.create_source_account(
             keys=keys_of(app), name="市中心血站", source_id=new_id()
         )
+    let_show_tokens(made.source_id)
+    return made
 
 
 def test_a_machine_signs_in_as_its_source(
@@ -82,6 +84,7 @@ def test_the_key_of_the_hashes_rotates(app: Flask) -> None:
         made = operations.create_source_account(
             keys=KeyRing.from_document(document), name="图书馆"
         )
+    let_show_tokens(made.source_id)
     fresh = {**new_key_document()["sign_in"][0], "id": 2}
     both = KeyRing.from_document({**document, "sign_in": [fresh, *document["sign_in"]]})
     opened = operations.sign_in_source(

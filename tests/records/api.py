@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from app.kernel.ids import new_id
-from tests.members.api import bearer
+from tests.members.api import bearer, let_show_tokens
 
 
 def make_source(
@@ -25,6 +25,8 @@ def make_source(
     made = client.post("/api/v1/sources", json=body, headers=operator)
     assert made.status_code == 201, made.get_json()
     credential = made.get_json()
+    with client.application.app_context():
+        let_show_tokens(credential["source_id"])
     signed_in = client.post(
         "/api/v1/sources/token",
         json={"credential_id": credential["credential_id"], "secret": credential["secret"]},

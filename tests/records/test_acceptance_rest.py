@@ -29,7 +29,7 @@ from demo.load import (
     prepare_programme,
 )
 from demo.reshape import json_batches
-from tests.members.api import bearer, keys_of, staff_tokens
+from tests.members.api import bearer, keys_of, let_show_tokens, staff_tokens
 from tests.records.api import upload
 
 API = "/api/v1"
@@ -50,6 +50,7 @@ class City:
         }
 
     def _signed_in(self, made: DemoSource) -> dict[str, str]:
+        let_show_tokens(made.source_id)
         body = {"credential_id": str(made.credential_id), "secret": made.secret}
         answer = self._client.post(f"{API}/sources/token", json=body)
         return bearer(answer.get_json()["access_token"])

@@ -19,7 +19,7 @@ from app.kernel.database import db
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.records.uploads import Upload
-from tests.members.api import bearer, staff_tokens
+from tests.members.api import bearer, let_show_tokens, staff_tokens
 from tests.records.api import upload
 from tests.records.programme import HOURS, build_programme, csv_file, header
 
@@ -63,6 +63,7 @@ def department(app: Flask, client: FlaskClient) -> Department:
     operator = bearer(staff_tokens(app, client, "operator")["access_token"])
     body = {"source_id": str(new_id()), "unit": f"单位 {new_id()}", "record_types": [HOURS]}
     made = client.post("/api/v1/sources", json=body, headers=operator).get_json()
+    let_show_tokens(made["source_id"])
     shown = {name: made[name] for name in ("credential_id", "secret")}
     token = client.post("/api/v1/sources/token", json=shown).get_json()["access_token"]
     return Department(client, bearer(token), operator, UUID(made["source_id"]))

@@ -17,6 +17,7 @@ from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.members.sources import create_source_account, sign_in_source
 from app.transit.operators import Terms, register_operator
+from tests.members.api import let_show_tokens
 from tests.redemptions.builders import (
     API,
     Citizen,
@@ -86,6 +87,7 @@ def make_company(app: Flask, *, terms: Terms = TERMS, **facts: Any) -> Company:
         made = register_operator(
             keys=keys_of(app), merchant_id=merchant_id, benefit_code=code, terms=terms
         )
+        let_show_tokens(made.source_id)
         opened = sign_in_source(
             keys=keys_of(app), credential_id=made.credential_id, secret=made.secret
         )
@@ -119,6 +121,7 @@ def stranger_source(app: Flask) -> Mapping[str, str]:
     with app.app_context():
         with transaction():
             made = create_source_account(keys=keys_of(app), name=f"单位 {new_id()}")
+        let_show_tokens(made.source_id)
         opened = sign_in_source(
             keys=keys_of(app), credential_id=made.credential_id, secret=made.secret
         )
