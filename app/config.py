@@ -54,6 +54,10 @@ class Settings:
     csv_max_bytes: int  # the largest CSV file that is taken in
     xlsx_max_bytes: int  # the largest Excel file
     at_once_max_bytes: int  # a file that is judged while its sender waits
+    objection_decide_days: int  # working days until an objection is decided
+    objection_source_days: int  # of them those that the source of a record may take to answer
+    objection_source_extra_days: int  # more of them, if it asks and says why
+    second_look_days: int  # working days in which a citizen may ask for a second look
     webhooks_to_loopback: bool  # for development: webhooks may go to this machine, without TLS
     deletion_journal: Path | None  # who left, outside of the database; without it a restore forgets
     ask_again_days: int  # after a refusal nobody is asked again for so long
@@ -92,6 +96,12 @@ class Settings:
             csv_max_bytes=reader.integer("CARD_CSV_MAX_BYTES", 512_000_000, 1, 512_000_000),
             xlsx_max_bytes=reader.integer("CARD_XLSX_MAX_BYTES", 10_000_000, 1, 10_000_000),
             at_once_max_bytes=reader.integer("CARD_AT_ONCE_MAX_BYTES", 1 << 20, 0, 1 << 23),
+            objection_decide_days=reader.integer("CARD_OBJECTION_DECIDE_DAYS", 5, 1, 60),
+            objection_source_days=reader.integer("CARD_OBJECTION_SOURCE_DAYS", 2, 1, 60),
+            objection_source_extra_days=reader.integer(
+                "CARD_OBJECTION_SOURCE_EXTRA_DAYS", 3, 0, 60
+            ),
+            second_look_days=reader.integer("CARD_SECOND_LOOK_DAYS", 10, 1, 60),
             webhooks_to_loopback=bool(reader.integer("CARD_WEBHOOKS_TO_LOOPBACK", 0, 0, 1)),
             deletion_journal=reader.optional_new_path("CARD_DELETION_JOURNAL"),
             ask_again_days=reader.integer("CARD_ASK_AGAIN_DAYS", 180, 1, 3_650),

@@ -33,6 +33,9 @@ from app.merchants import application_routes as merchant_application_routes
 from app.merchants import directory_routes as merchant_directory_routes
 from app.merchants import queries as merchants_queries
 from app.merchants import routes as merchants_routes
+from app.objections import desk_routes as objections_desk_routes
+from app.objections import queries as objections_queries
+from app.objections import routes as objections_routes
 from app.records import routes as records_routes
 from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
@@ -143,6 +146,8 @@ def _register_routes(app: Flask) -> None:
         complaints_routes.blueprint,
         transit_routes.blueprint,
         settlement.blueprint,
+        objections_routes.blueprint,
+        objections_desk_routes.blueprint,
         rights_routes.blueprint,
         wechat_routes.blueprint,
         wechat_routes.callbacks,
@@ -202,6 +207,7 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
             webhook_state,
             offline_decisions.scan_state,
             rights_queries.erasure_state,
+            objections_queries.objection_state,
         ),
     )
 

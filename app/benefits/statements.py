@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import func, select
 
 from app.benefits import queries, refusals
+from app.disputes.queries import RECORD, find_disputed
 from app.kernel.database import transaction
 from app.kernel.detached import sign_detached
 from app.kernel.errors import refusal
@@ -35,7 +36,7 @@ class SignedStatement:
 
 
 def sign_statement(*, keys: KeyProvider, citizen_id: UUID, benefit_code: str) -> SignedStatement:
-    """A statement of the tier of now.
+    """A statement of the tier of now, with whether a record behind it is disputed.
 
     Refuses `benefit_unknown`, also for benefits of other kinds; without the consent to tell its
     receiver `consent_missing`, or `consent_stale` where the text has changed since.
@@ -54,7 +55,9 @@ def sign_statement(*, keys: KeyProvider, citizen_id: UUID, benefit_code: str) ->
         text = orjson.dumps(
             {
                 "kind": "tier_statement", "statement_id": new_id(), "benefit_code": benefit.code,
-                "tier": current_tier(citizen_id), "valid_from": moment, "valid_until": until,
+                "tier": current_tier(citizen_id),
+                "is_disputed": bool(find_disputed(kind=RECORD, citizen_ids=[citizen_id])),
+                "valid_from": moment, "valid_until": until,
             },
             option=orjson.OPT_UTC_Z,
         )  # fmt: skip

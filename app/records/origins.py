@@ -16,7 +16,7 @@ from app.kernel.database import reading
 from app.kernel.keys import Key, KeyProvider
 from app.members.queries import find_data_key
 from app.records.keeping import details_context
-from app.records.models import Record
+from app.records.models import Delivery, Record
 
 REASON_COLUMN = "事由"  # where a source states why
 
@@ -55,6 +55,14 @@ class KeptVersion:
     delivered_on: date
     replaced_on: date | None
     received_at: datetime
+
+
+@dataclass(frozen=True)
+class LatestVersion:
+    """The newest version of a record, and the source that delivered it, if one did."""
+
+    kept: KeptVersion
+    source_id: UUID | None
 
 
 _ORIGINS = text("""
@@ -127,8 +135,29 @@ def find_kept_version(*, delivery_id: UUID, row_number: int) -> KeptVersion | No
     )
     with reading() as session:
         row = session.scalars(query).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _kept(row)
+
+
+def find_latest_version(
+    *, citizen_id: UUID, record_type: str, record_number: str
+) -> LatestVersion | None:
+    """The newest version of a citizen's record; None when nothing is held under the number."""
+    query = (
+        select(Record, Delivery.source_id)
+        .outerjoin(Delivery, Delivery.delivery_id == Record.delivery_id)
+        .where(
+            Record.citizen_id == citizen_id, Record.record_type == record_type,
+            Record.record_number == record_number,
+        )
+        .order_by(Record.version.desc())
+        .limit(1)
+    )
+    with reading() as session:
+        row = session.execute(query).one_or_none()
+    return None if row is None else LatestVersion(_kept(row[0]), row[1])
+
+
+def _kept(row: Record) -> KeptVersion:
     return KeptVersion(
         citizen_id=row.citizen_id,
         record_type=row.record_type,

@@ -16,6 +16,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import func, select
 
+from app.disputes.queries import REDEMPTION, Item, find_disputed
 from app.kernel.context import request_id
 from app.kernel.database import hot_call, transaction_required
 from app.kernel.errors import refusal
@@ -167,6 +168,9 @@ def list_redemptions_of_today(
     found = queries.list_shop_redemptions_of_today(
         shop_id=counter.shop_id, limit=limit, before=before
     )
+    disputed = find_disputed(
+        kind=REDEMPTION, citizen_ids={line.citizen_id for line in found}
+    )
     return [
         {
             "receipt": codes.make_receipt(
@@ -178,6 +182,9 @@ def list_redemptions_of_today(
             "price_points": line.price_points,
             "redeemed_at": line.redeemed_at,
             "annulled_at": line.annulled_at,
+            "is_disputed": (
+                line.citizen_id, Item(REDEMPTION, str(line.voucher_id))
+            ) in disputed,
         }
         for line in found
     ]

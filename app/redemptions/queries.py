@@ -11,7 +11,13 @@ from uuid import UUID
 from sqlalchemy import Select, and_, func, select, text
 
 from app.kernel.database import hot_call, reading, transaction_required
-from app.redemptions.models import Annulment, Redemption, Voucher, VoucherEnding
+from app.redemptions.models import (
+    Annulment,
+    Redemption,
+    Voucher,
+    VoucherClaim,
+    VoucherEnding,
+)
 from app.redemptions.proof import Finding, find_faults
 
 REDEEM: Final = """
@@ -94,6 +100,7 @@ class ShopRedemption:
     price_points: int
     redeemed_at: datetime
     annulled_at: datetime | None
+    voucher_id: UUID
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,20 @@ def find_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher | None:
     with reading() as session:
         row = session.execute(query).one_or_none()
         return None if row is None else _held(*row)
+
+
+def find_refused_claim(
+    *, citizen_id: UUID, voucher_id: UUID
+) -> tuple[str, Mapping[str, Any]] | None:
+    """Why a claim was refused, in the code's word and its details; None when it was not."""
+    query = select(VoucherClaim.refusal_code, VoucherClaim.details).where(
+        VoucherClaim.citizen_id == citizen_id, VoucherClaim.voucher_id == voucher_id
+    )
+    with reading() as session:
+        row = session.execute(query).one_or_none()
+    if row is None or row.refusal_code is None:
+        return None
+    return row.refusal_code, row.details or {}
 
 
 def find_redemption_id(*, citizen_id: UUID, voucher_id: UUID) -> UUID | None:
@@ -236,6 +257,7 @@ def list_shop_redemptions_of_today(
                 price_points=row.price_points,
                 redeemed_at=row.redeemed_at,
                 annulled_at=annulled_at,
+                voucher_id=row.voucher_id,
             )
             for row, annulled_at in session.execute(query)
         ]

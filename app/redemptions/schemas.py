@@ -217,6 +217,9 @@ class ShopRedemption(ApiSchema):
     price_points = fields.Integer(required=True)
     redeemed_at = fields.AwareDateTime(required=True)
     annulled_at = fields.AwareDateTime(required=True, allow_none=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "The holder objects to it; see docs/objections.md."}
+    )
 
 
 class ShopRedemptions(ApiSchema):

@@ -43,6 +43,8 @@ _ERASURES: Final = (
     text("SELECT scoring_erase(:citizen)"),
     text("SELECT redemptions_erase(:citizen)"),
     text("SELECT wechat_erase(:citizen)"),
+    text("SELECT objections_erase(:citizen)"),
+    text("SELECT disputes_erase(:citizen)"),
 )
 
 

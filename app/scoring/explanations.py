@@ -6,7 +6,7 @@ One statement is one snapshot: a delivery that arrives meanwhile is in all of it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
+from app.disputes.queries import RECORD, Item, find_disputed
 from app.kernel.database import reading
 from app.kernel.keys import KeyProvider
 from app.records.catalogue import RecordType
@@ -83,6 +84,7 @@ class ScoreLine:
     legal_basis: str
     stated_reason: str | None
     origin: RecordOrigin | None
+    is_disputed: bool
 
 
 @dataclass(frozen=True)
@@ -292,11 +294,14 @@ def _lines(
     reasons = find_stated_reasons(
         keys=provider, citizen_id=viewer_id, versions=stated
     ) if provider and stated else {}
+    disputed = find_disputed(kind=RECORD, citizen_ids=[viewer_id]) if rows else frozenset()
     lines: dict[str, list[ScoreLine]] = {}
     for row in rows:
         kind = catalogue.record_types[row["record_type"]]
         key = _version_key(row)
         made = _line(rules[row["indicator"]], row, origins.get(key), kind, reasons.get(key))
+        item = Item.of_record(key.record_type, key.record_number)
+        made = replace(made, is_disputed=(viewer_id, item) in disputed)
         lines.setdefault(row["indicator"], []).append(made)
     return lines
 
@@ -333,6 +338,7 @@ def _line(
         legal_basis=record_type.legal_basis,
         stated_reason=stated_reason,
         origin=origin,
+        is_disputed=False,
     )
 
 

@@ -138,6 +138,9 @@ class ScoreLine(ApiSchema):
     legal_basis = fields.String(required=True)
     stated_reason = fields.String(required=True, allow_none=True)
     origin = fields.Nested(LineOrigin, required=True, allow_none=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "The caller's objection to the record is open."}
+    )
 
 
 class ExplainedIndicator(IndicatorScore):
@@ -241,6 +244,9 @@ class RowTrace(ApiSchema):
     replaced_on = fields.Date(attribute="kept.replaced_on", **_MAYBE)
     received_at = fields.AwareDateTime(required=True)
     fed = fields.List(fields.Nested(FedIndicator), required=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "An objection to the record is open."}
+    )
 
 
 class RevealRow(ApiSchema):

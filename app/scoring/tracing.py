@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
+from app.disputes.queries import RECORD, Item, find_disputed
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import NotFound
 from app.kernel.keys import KeyProvider
@@ -51,6 +52,7 @@ class RowTrace:
     reason: str | None
     kept: KeptVersion | None
     fed: tuple[FedIndicator, ...]
+    is_disputed: bool
 
     @property
     def outcome(self) -> str:
@@ -85,6 +87,7 @@ def trace_row(*, delivery_id: UUID, row_number: int, source_id: UUID | None) -> 
         reason=reason,
         kept=kept,
         fed=_fed(kept) if kept else (),
+        is_disputed=_is_disputed(kept) if kept else False,
     )
 
 
@@ -113,6 +116,12 @@ def _refusal(delivery_id: UUID, row_number: int) -> str:
         if refused.row_number == row_number:
             return refused.reason
     raise RowNotKept
+
+
+def _is_disputed(kept: KeptVersion) -> bool:
+    item = Item.of_record(kept.record_type, kept.record_number)
+    found = find_disputed(kind=RECORD, citizen_ids=[kept.citizen_id])
+    return (kept.citizen_id, item) in found
 
 
 def _fed(kept: KeptVersion) -> tuple[FedIndicator, ...]:

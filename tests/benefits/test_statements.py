@@ -36,7 +36,7 @@ def test_r23_a_statement_holds_the_tier_and_its_time_and_no_more(
     answer = asked(client, citizen, benefit).get_json()
     said = orjson.loads(answer["statement"])
     assert set(said) == {
-        "kind", "statement_id", "benefit_code", "tier", "valid_from", "valid_until"
+        "kind", "statement_id", "benefit_code", "tier", "is_disputed", "valid_from", "valid_until"
     }
     assert (said["tier"], said["benefit_code"]) == ("AA", benefit)
     begins, ends = (datetime.fromisoformat(said[key]) for key in ("valid_from", "valid_until"))

@@ -31,6 +31,7 @@ from app.web.auth import Role
 from tests.contract.complaints import COMPLAINTS
 from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
+from tests.contract.objections import OBJECTIONS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
 from tests.contract.rights import LEAVE, RIGHTS, somebody_new
@@ -450,6 +451,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
         route: _of_order(make)
         for route, make in (
             ORDERS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS | SOURCES | WEBHOOKS
+            ORDERS | OBJECTIONS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS | WEBHOOKS
         ).items()
     },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),

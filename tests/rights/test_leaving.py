@@ -42,9 +42,28 @@ LATER = """
     UPDATE leavings SET left_at = left_at - interval '2 hours',
         erase_by_at = erase_by_at - interval '2 hours'
 """
+OBJECTION = (
+    """INSERT INTO objections (citizen_id, objection_id, kind, item_id, reason, words_sealed,
+        frozen_sealed, state, filed_on, decide_due_on)
+    VALUES (%(citizen)s, %(citizen)s, 'order', %(citizen)s, 'other', '', '', 'decided',
+        '2026-06-01', '2026-06-08')""",
+    """INSERT INTO objection_decisions (citizen_id, objection_id, round, outcome, reasons_sealed,
+        decided_by)
+    VALUES (%(citizen)s, %(citizen)s, 1, 'rejected', '', gen_random_uuid())""",
+    """INSERT INTO objection_attachments (citizen_id, objection_id, attachment_id, media_type,
+        size_bytes, digest_sealed)
+    VALUES (%(citizen)s, %(citizen)s, %(citizen)s, 'image/png', 1, '')""",
+    """INSERT INTO objection_attachment_parts (citizen_id, objection_id, attachment_id, part,
+        content_sealed)
+    VALUES (%(citizen)s, %(citizen)s, %(citizen)s, 0, '')""",
+    """INSERT INTO disputed_items (citizen_id, objection_id, kind, item)
+    VALUES (%(citizen)s, %(citizen)s, 'order', 'x')""",
+)
 GONE_AT_ONCE = (
     "citizen_profiles", "records", "record_holders", "scores", "rank_results", "record_grants",
     "voucher_manual_codes", "code_presentations", "wechat_messages", "household_seats",
+    "objections", "objection_decisions", "objection_attachments", "objection_attachment_parts",
+    "disputed_items",
 )  # fmt: skip
 GONE_AT_LAST = ("citizen_keys", "citizen_lookup", "wechat_identities")
 
@@ -73,6 +92,7 @@ def fill(admin: psycopg.Connection[Any], who: Citizen) -> None:
         """INSERT INTO wechat_messages (citizen_id, message_id, topic, state, settled_at)
         VALUES (%(citizen)s, gen_random_uuid(), 'voucher_redeemed', 'sent', now())""",
         "INSERT INTO wechat_identities VALUES (%(citizen)s, '\\x01')",
+        *OBJECTION,
     ):
         admin.execute(statement, given)
 
@@ -175,7 +195,7 @@ def test_only_who_has_left_is_erased(
     who = make_citizen(committing_app)
     for call in (
         "members_erase(%s, true)", "records_erase(%s)", "scoring_erase(%s)",
-        "redemptions_erase(%s)", "wechat_erase(%s)",
+        "redemptions_erase(%s)", "wechat_erase(%s)", "objections_erase(%s)", "disputes_erase(%s)",
     ):
         with pytest.raises(psycopg.errors.RaiseException):
             admin.execute(f"SELECT {call}", (who.citizen_id,))

@@ -36,6 +36,8 @@ COUNTER = "/api/v1/service-orders"
 TRANSIT = "/api/v1/transit"
 RIDER = "/api/v1/me/transit/accounts"
 WEBHOOKS = "/api/v1/merchant/webhook-endpoints"
+OBJECTIONS = "/api/v1/me/objections"
+OBJECTION = f"{OBJECTIONS}/<uuid:objection_id>"
 LIBRARY = "/api/v1/library"
 MACHINES = f"{LIBRARY}/machines"
 PERMISSION = "/api/v1/me/pay-score/permission"
@@ -62,6 +64,10 @@ MUST_BE_LIMITED = {
     *(f"{COUNTER}/{act}" for act in (
         "start", "complete", "claim", "dispute", "resolve", "payment",
     )),
+    OBJECTIONS, f"{OBJECTION}/second-look", f"{OBJECTION}/attachments",
+    *(f"/api/v1/objections/<uuid:objection_id>/{act}" for act in (
+        "reading", "decision", "confirmation", "attachments/<uuid:attachment_id>/reading",
+    )),
     "/api/v1/me/complaints", "/api/v1/complaints/<uuid:complaint_id>/text",
     "/api/v1/merchant/complaints/<uuid:complaint_id>/text",
     "/api/v1/merchant-applications", "/api/v1/merchant-applications/status",
@@ -79,6 +85,7 @@ MUST_BE_LIMITED = {
     *(f"/api/v1/me/consents{act}" for act in ("", "/refusals", "/withdrawals", "/prompts")),
 }
 READINGS = {
+    f"{OBJECTION}/attachments/<uuid:attachment_id>",
     RIDER, f"{TRANSIT}/files", f"{TRANSIT}/parked", f"{TRANSIT}/subsidies",
     *(f"{TRANSIT}/files/<uuid:file_id>.{kind}" for kind in ("jsonl", "jws")),
     "/api/v1/me/transit/trips",

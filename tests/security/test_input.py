@@ -34,7 +34,8 @@ FORBIDDEN = {
 REFUSAL_SECONDS_MAX = 0.05
 WRITES = [route for route in matrix() if route.method != "GET"]
 READS = [r for r in matrix() if r.method == "GET" and r.rule.startswith("/api/")]
-UPLOADS = {"/api/v1/deliveries", "/api/v1/register-imports"}
+ATTACHMENTS = "/api/v1/me/objections/<uuid:objection_id>/attachments"
+UPLOADS = {"/api/v1/deliveries", "/api/v1/register-imports", ATTACHMENTS}
 NOTICES = {"/wechat/pay-score"}  # WeChat signs them whole and may add members
 LARGER = {"/api/v1/deliveries/rows": JSON_MAX_BYTES}  # what a route may read, beyond what all may
 ENDING = {"/api/v1/sign-out", "/api/v1/tokens/refresh"}

@@ -25,7 +25,7 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
-from tests.security import complaints, libraries, merchants, orders, transit, webhooks
+from tests.security import complaints, libraries, merchants, objections, orders, transit, webhooks
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -358,6 +358,21 @@ CHECKS: dict[tuple[str, str], Check] = {
             "/merchant-applications", "/merchant-applications/status",
             "/merchant-applications/owner-invitation",
         )
+    },
+    **{(method, f"/me/objections{path}"): check for (method, path), check in (
+        (("POST", ""), objections.objections_are_about_our_own),
+        (("GET", ""), objections.pages_of_objections_hold_our_own),
+        *(((method, f"/<uuid:objection_id>{path}"), objections.their_objections_are_unknown)
+          for method, path in (
+              ("GET", ""), ("POST", "/second-look"), ("POST", "/attachments"),
+              ("GET", "/attachments/<uuid:attachment_id>"),
+          )),
+    )},
+    ("GET", "/source/objections"): objections.sources_are_asked_about_their_own_records,
+    **{
+        (method, f"/source/objections/<uuid:objection_id>{path}"):
+            objections.sources_are_asked_about_their_own_records
+        for method, path in (("GET", ""), ("POST", "/answer"), ("POST", "/extension"))
     },
     ("POST", "/me/complaints"): complaints.complaints_are_about_our_own_redemptions,
     ("GET", "/me/complaints"): complaints.pages_of_complaints_hold_our_own,

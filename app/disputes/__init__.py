@@ -1,0 +1,1 @@
+"""What is disputed, marked in one place for every room that shows it."""

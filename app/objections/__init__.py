@@ -1,0 +1,1 @@
+"""Objections of citizens: to a record, a score, a redemption, a decision."""
