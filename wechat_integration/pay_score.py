@@ -1,32 +1,22 @@
 """WeChat Pay Score (微信支付分), v3: service orders that are paid after, and its notices.
 
 A thin adapter over wechatpayv3, which brings signatures, parameters and decryption.  What it lacks
-stands here: bounded calls without redirects, two paths put right, answers and notices without a
-``Wechatpay-Signature-Type``, the key's serial checked before anything is fetched, a window for the
-time of a notice, and errors as types.  Whoever takes notices must remember their ids: the same one
-comes several times.  Amounts are in fen.
+stands here and in `pay_score_core`: bounded calls without redirects, two paths put right, answers
+and notices without a ``Wechatpay-Signature-Type``, the key's serial checked before anything is
+fetched, a window for the time of a notice, and errors as types.  Whoever takes notices must
+remember their ids: the same one comes several times.  Amounts are in fen.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
-from wechatpayv3 import WeChatPay, WeChatPayType
-from wechatpayv3.core import Core
-from wechatpayv3.type import RequestType
-from wechatpayv3.utils import build_authorization, load_public_key, rsa_verify
-
 PAY_API_URL: Final = "https://api.mch.weixin.qq.com"
-TIMEOUT: Final = httpx.Timeout(3.0, connect=1.0)
-TOTAL_SECONDS: Final = 5.0  # of an answer that comes in drops
-ANSWER_MAX_BYTES: Final = 1_000_000
 NOTICE_MAX_BYTES: Final = 64_000
 NOTICE_WINDOW_SECONDS: Final = 300
 BUSY_CODES: Final = frozenset({"SYSTEM_ERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"})
@@ -108,14 +98,11 @@ class PayScoreClient:
 
     def __init__(self, *, account: PayScoreAccount) -> None:
         """Prepare the client without any request."""
+        # It brings requests and urllib3, which no process without Pay Score needs at its start.
+        from wechat_integration.pay_score_core import open_pay  # noqa: PLC0415
+
         self._account = account
-        self._pay = WeChatPay(
-            wechatpay_type=WeChatPayType.MINIPROG, mchid=account.merchant_id,
-            private_key=account.private_key, cert_serial_no=account.certificate_serial,
-            appid=account.app_id, apiv3_key=account.api_v3_key, notify_url=account.notify_url,
-            public_key=account.wechat_public_key, public_key_id=account.wechat_key_id,
-        )  # fmt: skip
-        self._core = self._pay._core = _GuardedCore(account)  # noqa: SLF001 -- the only way in
+        self._pay, self._core = open_pay(account)
 
     def create(
         self, *, out_order_no: str, introduction: str, risk_fen: int, openid: str | None = None
@@ -197,7 +184,7 @@ class PayScoreClient:
         self, *, headers: Mapping[str, str], body: bytes, now: datetime
     ) -> PayScoreNotice:
         """What a notice says, when WeChat signed it for us within five minutes.  NoticeRefused."""
-        signed = _signed_headers(headers)
+        signed = signed_headers(headers)
         stamp = signed["Wechatpay-Timestamp"]
         if not stamp.isdecimal() or len(stamp) > len("9999999999"):
             raise NoticeRefused("timestamp")
@@ -255,77 +242,7 @@ class PayScoreClient:
         raise PayScoreRefused(status=status, code=code)
 
 
-class _GuardedCore(Core):
-    """wechatpayv3's core with our transport and our checks."""
-
-    def __init__(self, account: PayScoreAccount) -> None:
-        super().__init__(
-            mchid=account.merchant_id, cert_serial_no=account.certificate_serial,
-            private_key=account.private_key, apiv3_key=account.api_v3_key,
-            public_key=account.wechat_public_key, public_key_id=account.wechat_key_id,
-        )  # fmt: skip
-        self._account = account
-        keys = {account.wechat_key_id: account.wechat_public_key, **account.more_wechat_keys}
-        self._wechat_keys = {serial: load_public_key(pem) for serial, pem in keys.items()}
-        self.http = httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
-
-    def request(
-        self, path: str, method: Any = RequestType.GET, data: object = None, **_: object
-    ) -> tuple[int, str]:
-        """Send one signed request; the status and the text of an answer that is signed too."""
-        target = _mended(path)
-        body = json.dumps(data) if data else ""
-        headers = {
-            "Content-Type": "application/json", "Accept": "application/json",
-            "Wechatpay-Serial": self._account.wechat_key_id,
-            "Authorization": build_authorization(
-                target, method.value, self._account.merchant_id,
-                self._account.certificate_serial, self._private_key, data=body,
-            ),
-        }  # fmt: skip
-        try:
-            with self.http.stream(
-                method.value, self._account.base_url + target, content=body, headers=headers
-            ) as answer:
-                text = _bounded(answer)
-        except httpx.HTTPError as error:
-            raise PayScoreUnavailable(type(error).__name__) from None
-        if answer.is_success and not self._verify_signature(answer.headers, text):
-            raise PayScoreAnswerForged("signature")
-        return answer.status_code, text
-
-    def knows(self, serial: str) -> bool:
-        """Whether we hold the key of this serial."""
-        return serial in self._wechat_keys
-
-    def _verify_signature(self, headers: Mapping[str, str], body: str) -> bool:
-        """By the keys that we hold: another serial would make the library ask for more."""
-        signed = _signed_headers(headers)
-        key = self._wechat_keys.get(signed["Wechatpay-Serial"])
-        return key is not None and bool(rsa_verify(
-            signed["Wechatpay-Timestamp"], signed["Wechatpay-Nonce"], body,
-            signed["Wechatpay-Signature"], key,
-        ))
-
-
-def _mended(path: str) -> str:
-    """Two of the library's paths lack a slash or the version."""
-    rooted = path if path.startswith("/") else f"/{path}"
-    return rooted if rooted.startswith("/v3/") else f"/v3{rooted}"
-
-
-def _bounded(answer: httpx.Response) -> str:
-    read, until = bytearray(), time.monotonic() + TOTAL_SECONDS
-    for piece in answer.iter_bytes():
-        if time.monotonic() > until:
-            raise PayScoreUnavailable("slow")
-        read += piece
-        if len(read) > ANSWER_MAX_BYTES:
-            raise PayScoreAnswerForged("size")
-    return read.decode(errors="replace")
-
-
-def _signed_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def signed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The four that WeChat sends, and the type that the library asks for and WeChat omits."""
     lowered = {name.lower(): value for name, value in headers.items()}
     signed = {name: lowered.get(name.lower(), "") for name in _SIGNED}

@@ -145,7 +145,7 @@ class Acceptance(ApiSchema):
 
     code = fields.String(required=True, validate=validate.Length(16, 64))
     username = fields.String(required=True, validate=validate.Length(1, 64))
-    password = fields.String(required=True, validate=validate.Length(1, 256))
+    password = fields.String(required=True, load_only=True, validate=validate.Length(1, 256))
 
 
 class NewAccount(ApiSchema):

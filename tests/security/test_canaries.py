@@ -47,6 +47,7 @@ REASON = "本人到窗口核对"
 # operators publish; a number there is the text's.
 PUBLIC_WORDS = {
     "name", "unit", "display_name", "username", "title", "notice", "guarantor_name",
+    "body",  # of a commitment text, which the city publishes
 }
 
 
