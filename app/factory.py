@@ -107,6 +107,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         if topic != messages.REDEEMED_TOPIC:
             jobs.handler(topic)(webhook_deliveries.spread)
     jobs.handler(due.DUE_TOPIC)(messages.send_due)
+    jobs.handler(messages.SHOWN_AGAIN_TOPIC)(messages.send_shown_again)
     for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
         jobs.handler(topic)(pay_score.settle_order)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)

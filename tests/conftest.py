@@ -279,7 +279,9 @@ def settings(
     return Settings.from_environ(
         environment(
             test_database, keys_file, REDIS_URL=redis_url, WECHAT_PAY_FILE=str(pay_account),
-            WECHAT_ORDER_DUE_TEMPLATE_ID="template-due", **sandbox_environment(sandbox_server),
+            WECHAT_ORDER_DUE_TEMPLATE_ID="template-due",
+            WECHAT_SHOWN_AGAIN_TEMPLATE_ID="template-shown-again",
+            **sandbox_environment(sandbox_server),
         )
     )
 

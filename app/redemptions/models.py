@@ -135,7 +135,10 @@ class Annulment(Base):
 
 
 class CodePresentation(Base):
-    """A pass code or reference that was shown; its key burns it."""
+    """A pass code or reference that was shown; its key burns it.
+
+    `shown_again_at`: when its owner was told that a pass code was shown a second time.
+    """
 
     __tablename__ = "code_presentations"
 
@@ -144,6 +147,7 @@ class CodePresentation(Base):
     clerk_id: Mapped[UUID]
     redemption_id: Mapped[UUID | None]
     presented_at: Mapped[datetime]
+    shown_again_at: Mapped[datetime | None]
 
 
 class VoucherManualCode(Base):

@@ -26,7 +26,9 @@ from app.wechat.gateway import MessageRefused, WeChatGateway
 from app.wechat.models import WeChatMessage
 
 REDEEMED_TOPIC = "voucher_redeemed"
+SHOWN_AGAIN_TOPIC = "code_shown_again"
 REDEEMED_PAGE = "pages/vouchers/index"
+TRAIL_PAGE = "pages/trail/index"
 ORDERS_PAGE = "pages/orders/index"
 FEN_PER_YUAN = 100
 THING_MAX_CHARS = 20  # what WeChat takes in a `thing` parameter
@@ -65,6 +67,26 @@ def send_due(message: Message) -> None:
     if template_id is None or order is None or order.due_at is None:
         return
     _send(message, template_id=template_id, page=ORDERS_PAGE, data=due_data(order))
+
+
+def send_shown_again(message: Message) -> None:
+    """Tell a citizen that a pass code of theirs was shown a second time, and refused."""
+    template_id = running_settings().wechat_shown_again_template_id
+    if template_id is not None:
+        _send(
+            message, template_id=template_id, page=TRAIL_PAGE,
+            data=shown_again_data(message.payload),
+        )
+
+
+def shown_again_data(payload: dict[str, object]) -> dict[str, str]:
+    """The parameters of the template 安全提醒: 事项, 地点, 时间."""
+    shown_at = datetime.fromisoformat(str(payload["shown_at"])).astimezone(CITY_ZONE)
+    return {
+        "thing1": "您的动态码再次被出示，已拒绝",
+        "thing2": str(payload["shop_name"] or "闸机或自助设备")[:THING_MAX_CHARS],
+        "time3": f"{shown_at:%Y-%m-%d %H:%M}",
+    }
 
 
 def due_data(order: Order) -> dict[str, str]:
