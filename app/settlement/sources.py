@@ -21,6 +21,7 @@ KINDS: Final = {
     "order_charge": "订单应收",
     "order_lowered": "订单调减",
     "order_payment": "订单已收",
+    "trip": "公交出行补贴",
     "correction": "更正",
 }
 # A scan that arrives late may take another's place: these are derived again for every past day.
@@ -54,9 +55,17 @@ ORDERS: Final = """
             ELSE CASE WHEN u.at_counter THEN -u.order_fen ELSE 0 END END
     FROM service_order_uses u JOIN merchant_codes m ON m.merchant_id = u.merchant_id
 """
+# Trips of a day that the operator's riders made for less, from the day on which they became final.
+TRIPS: Final = """
+    SELECT 'trip', t.merchant_id, NULL, NULL, t.benefit_code, 'programme', t.booked_at,
+        t.booked_at, t.trip_count, 0, t.subsidy_fen, 0, t.subsidy_fen
+    FROM transit_uses t
+"""
 CORRECTIONS: Final = """
     SELECT 'correction', c.merchant_id, NULL, NULL, NULL, NULL, c.created_at,
         c.origin_month_on::timestamp AT TIME ZONE 'Asia/Shanghai', 1, 0, 0, 0, c.amount_fen
     FROM settlement_corrections c
 """
-ARMS: Final = f"{VOUCHERS} UNION ALL {OFFLINE} UNION ALL {ORDERS} UNION ALL {CORRECTIONS}"
+ARMS: Final = (
+    f"{VOUCHERS} UNION ALL {OFFLINE} UNION ALL {ORDERS} UNION ALL {TRIPS} UNION ALL {CORRECTIONS}"
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -41,11 +42,12 @@ SHIPPED = (
     "library", "cinema", "library_children", "transit", "rental", "medical", "scenic_spot",
     "scenic_spot_points", "parking", "school_gym", "sports_ground", "loan",
 )  # fmt: skip
+VERSIONS = {"transit": 2}  # the others are in their first
 
 
 def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClient) -> None:
     loaded = operations.load_catalogue(JINHUA.read_text(encoding="utf-8"))
-    assert loaded.published == tuple(f"{code} 1" for code in SHIPPED)
+    assert loaded.published == tuple(f"{code} {VERSIONS.get(code, 1)}" for code in SHIPPED)
     listed = {b["code"]: b for b in client.get("/api/v1/benefits").get_json()["benefits"]}
     library, cinema = listed["library"], listed["cinema"]
     assert library["baseline"] == {"books": 15, "deposit_waived": False}
@@ -127,8 +129,11 @@ def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Fla
     assert (again.published, len(again.unchanged)) == ((), len(SHIPPED))
     with pytest.raises(BadCatalogueError, match="library 1 is published with other content"):
         operations.load_catalogue(file.replace("books = 25", "books = 26"))
-    later = file.replace("version = 1", "version = 2").replace("books = 25", "books = 26")
-    assert operations.load_catalogue(later).published == tuple(f"{code} 2" for code in SHIPPED)
+    later = re.sub(r"(?m)^version = (\d+)", lambda one: f"version = {int(one[1]) + 1}", file)
+    later = later.replace("books = 25", "books = 26")
+    assert operations.load_catalogue(later).published == tuple(
+        f"{code} {VERSIONS.get(code, 1) + 1}" for code in SHIPPED
+    )
     current = queries.find_current(code="library")
     assert current is not None
     assert current.tiers["AAA"]["books"] == 26

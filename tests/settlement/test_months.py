@@ -273,6 +273,24 @@ def test_s12_an_owner_reads_its_own_merchant_even_without_a_where(city: City) ->
         assert len(month_statement(merchant_id=None, month_on=MAY).lines) == 1
 
 
+def test_the_trips_of_a_day_are_a_line_of_their_operator(city: City) -> None:
+    merchant_id = city.clerk.merchant_id
+    city.books.admin.execute(
+        "INSERT INTO transit_days (merchant_id, accounting_on, benefit_code, trip_count, fare_fen,"
+        " discount_fen, subsidy_fen) VALUES (%s, %s, 'transit', 3, 600, 120, 115)",
+        (merchant_id, MAY + timedelta(days=30)),
+    )
+    [line] = city.get("sheet", city.owner, month="2026-05")["lines"]
+    assert {name: line[name] for name in ("kind", "what", "party", "item_count")} == {
+        "kind": "trip", "what": "transit", "party": "programme", "item_count": 3,
+    }
+    assert (line["subsidy_fen"], line["owed_fen"]) == (115, 115)
+    city.close("2026-05")
+    [frozen] = city.get("sheet", city.owner, month="2026-05")["lines"]
+    assert (frozen["kind"], frozen["owed_fen"]) == ("trip", 115)
+    assert city.get("sheet", city.owner, month="2026-06")["lines"] == []
+
+
 def test_a_budget_is_what_is_left_held_and_spent(
     app: Flask, client: FlaskClient
 ) -> None:
