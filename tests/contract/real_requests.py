@@ -438,6 +438,8 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 ROOMS = (
     ORDERS,
     OFFLINE,
+    OBJECTIONS,
+    SOURCES,
     TRANSIT,
     LIBRARIES,
     MERCHANTS,
@@ -447,13 +449,6 @@ ROOMS = (
 )
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},
-    **{
-        route: _of_order(make)
-        for route, make in (
-            ORDERS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS | SOURCES | WEBHOOKS
-            ORDERS | OBJECTIONS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS | WEBHOOKS
-        ).items()
-    },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
         lambda _: {"village_code": _new_village_code(), "name": "上河村"}

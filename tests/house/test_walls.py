@@ -18,7 +18,7 @@ BELONGS = """
 OPEN = {
     "benefit_merchants",  # who takes which benefit is published
     # Views that read others' rows for their rule and hold the wall in their own text.
-    "merchant_codes", "offline_uses", "redemption_uses", "service_order_uses",
+    "merchant_codes", "offline_uses", "redemption_uses", "service_order_uses", "transit_uses",
     "offline_standing",  # a view, with its owner's rights, for operators and signed uploads
 }
 
