@@ -6,7 +6,11 @@ import argparse
 import secrets
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from app.benefits.operations import load_catalogue
 from app.config import Settings
@@ -51,6 +55,9 @@ def main() -> None:
                 redeemed_template_id=stack.environment["WECHAT_REDEEMED_TEMPLATE_ID"],
                 pictures=picture_folder(),
                 library_bind=stack.environment["LIBRARY_BIND"],
+                base_url=stack.base_url,
+                command=partial(run_command, stack, role="card_web"),
+                key_set=fetch_keys(stack),
             ))
         prove(stack)
         if not options.once:
@@ -72,6 +79,28 @@ def prepare(stack: Stack) -> StaffLogin:
     return StaffLogin(login.username, login.password, made.totp_uri)
 
 
+def run_command(stack: Stack, *words: str, role: str) -> str:
+    """What an operator's command prints; it ends the demo when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        cwd=ROOT,
+        env=stack.environment | {"DATABASE_URL": stack.database.url(role)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"flask {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def fetch_keys(stack: Stack) -> dict[str, Any]:
+    """The public keys of what the platform signs."""
+    answer = httpx.get(f"{stack.base_url}/.well-known/jwks.json", timeout=10, trust_env=False)
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
+
+
 def picture_folder() -> Path:
     """Where the QR pictures go."""
     folder = DIRECTORY / "demo"
@@ -82,18 +111,9 @@ def picture_folder() -> Path:
 def prove(stack: Stack) -> None:
     """Let the ledger prove its sums, and anchor it."""
     chapter("The ledger proves itself")
-    for command in ("verify", "anchor"):
-        done = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "ledger", command],
-            cwd=ROOT,
-            env=stack.environment | {"DATABASE_URL": stack.database.url("card_job")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        tell(f"flask ledger {command}: {(done.stdout or done.stderr).strip()}")
-        if done.returncode:
-            raise SystemExit(done.returncode)
+    for words in (("ledger", "verify"), ("orders", "verify"), ("ledger", "anchor")):
+        told = run_command(stack, *words, role="card_job")
+        tell(f"flask {' '.join(words)}: {told.strip()}")
 
 
 def serve(stack: Stack, operator: StaffLogin) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pyotp
@@ -16,6 +17,9 @@ UNFINISHED = {"waiting", "running"}
 TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.3
 WORK_SECONDS_MAX = 120.0  # for a large file, and for those before it
+
+
+T = TypeVar("T")
 
 
 class UnexpectedAnswerError(RuntimeError):
@@ -60,7 +64,7 @@ class Api:
         return self._answer(self._http.get(path, params=query), expect).document
 
     def get_bytes(self, path: str) -> bytes:
-        """GET a picture."""
+        """GET a picture, or other bytes."""
         return self._answer(self._http.get(path), 200).content
 
     def post(self, path: str, body: dict[str, Any] | None = None, *, expect: int = 200) -> Any:
@@ -96,7 +100,8 @@ class Api:
                 f"{response.status_code} instead of {expect}: {response.text[:500]}"
             )
             raise UnexpectedAnswerError(message)
-        is_json = response.content and "json" in response.headers.get("Content-Type", "")
+        media_type = response.headers.get("Content-Type", "").partition(";")[0]
+        is_json = response.content and media_type.endswith("json")  # lines of JSON are bytes
         return Answer(response.status_code, response.json() if is_json else None, response.content)
 
 
@@ -106,3 +111,14 @@ def sign_in_staff(api: Api, *, username: str, password: str, totp_uri: str) -> A
     assert isinstance(totp, pyotp.TOTP)
     body = {"username": username, "password": password, "totp": totp.now()}
     return api.signed_in(api.post("/sign-in/staff", body))
+
+
+def wait_for(look: Callable[[], T | None], *, what: str) -> T:
+    """Look until there is something, for what the worker does by itself soon."""
+    deadline = time.monotonic() + WORK_SECONDS_MAX
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            message = f"{what}: not within {WORK_SECONDS_MAX:.0f} seconds"
+            raise UnexpectedAnswerError(message)
+        time.sleep(POLL_SECONDS)
+    return found

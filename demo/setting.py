@@ -32,9 +32,12 @@ class Organisation:
     username: str
 
 
-# Real organisations' codes are on the public register; these two only have the right check digit.
+# Real organisations' codes are on the public register; these only have the right check digit.
 LIBRARY = Organisation("市图书馆", "12330700472800001D", "library", "lib-01")
 CINEMA = Organisation("江南影城", "91330702MA2DEM001D", "culture", "cinema-01")
+BUSES = Organisation("市公交集团", "91330700704556001J", "transit", "bus-01")
+SCENIC_SPOT = Organisation("双龙风景区", "913307007045561018", "tourism", "spot-01")
+HOSPITAL = Organisation("市中心医院", "123307004728002042", "medical", "hospital-01")
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import httpx
 
 from app.kernel.keys import completed
 from demo.processes import ROOT, Managed, ProcessFailedError, Watch
 from demo.servers import Database, Postgres, free_port, running_redis
+from wechat_integration.sandbox.pay_keys import kept_pay_keys
 from wechat_integration.sandbox.settings import SandboxSettings
 
 READY_SECONDS_MAX = 60
@@ -90,12 +92,16 @@ def running_stack(
     logs.mkdir(exist_ok=True)
     with ExitStack() as cleanup:
         cleanup.enter_context(_terminable())
+        own: dict[str, str] = {}
         if database is None:
             database = cleanup.enter_context(_database(directory, fresh=fresh))
+            own["CARD_DELETION_JOURNAL"] = str(deletion_journal(directory, fresh=fresh))
         if redis_url is None:
             redis_url = cleanup.enter_context(running_redis())
         port, sandbox_port = port or free_port(), free_port()
         common = process_environment(directory, sandbox_port, REDIS_URL=redis_url) | {
+            **own,
+            **pay_score(directory, port=port, sandbox_port=sandbox_port),
             "CARD_WEB_BIND": f"127.0.0.1:{port}",
             "LIBRARY_BIND": f"127.0.0.1:{free_port()}",
             "PROMETHEUS_MULTIPROC_DIR": str(directory / f"metrics-{port}"),
@@ -207,6 +213,31 @@ def process_environment(
     }
 
 
+def deletion_journal(directory: Path, *, fresh: bool) -> Path:
+    """Who left the database `card`; a database that is emptied knows of nobody in it."""
+    path = directory / "deletion-journal.jsonl"
+    if fresh:
+        path.unlink(missing_ok=True)
+    return path
+
+
+def pay_score(directory: Path, *, port: int, sandbox_port: int) -> dict[str, str]:
+    """The variables of the account at the sandbox's WeChat Pay; its keys lie in the directory."""
+    keys_path, account_path = directory / "pay-keys.json", directory / "pay-account.json"
+    account = kept_pay_keys(keys_path).account(
+        app_id=SandboxSettings().app_id, base_url=f"http://127.0.0.1:{sandbox_port}",
+        notify_url=f"http://127.0.0.1:{port}/wechat/pay-score",
+    )
+    write_secret(account_path, account)
+    return {"SANDBOX_PAY_KEYS": str(keys_path), "WECHAT_PAY_FILE": str(account_path)}
+
+
+def write_secret(path: Path, document: dict[str, Any]) -> None:
+    """Write a file that its owner alone can read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(document, file)
+
+
 def keys_file(directory: Path) -> Path:
     """The key ring of this directory, made once, readable by its owner alone.
 
@@ -216,8 +247,7 @@ def keys_file(directory: Path) -> Path:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     ring = completed(known)
     if ring != known:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(ring, file)
+        write_secret(path, ring)
     return path
 
 

@@ -32,3 +32,9 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
         others = zip(line[1:], widths[1:], strict=True)
         rest = "  ".join(cell.rjust(width) for cell, width in others)
         print(f"   {first}  {rest}", flush=True)
+
+
+def yuan(amount_fen: int) -> str:
+    """An amount as people write it."""
+    sign = "-" if amount_fen < 0 else ""
+    return f"{sign}{abs(amount_fen) // 100}.{abs(amount_fen) % 100:02} yuan"

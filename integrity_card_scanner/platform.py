@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx
 
 from integrity_card_scanner.envelope import Kind, SigningKey, sign_envelope
-from integrity_card_scanner.records import SCANS_MAX
+from integrity_card_scanner.records import SCANS_MAX, ScanRecord
 from integrity_card_scanner.scanner import NotReadyError, Scanner
 
 API: Final = "/api/v1"
@@ -39,24 +39,24 @@ class Platform:
         httpx.HTTPError leaves what was not answered where it is.  NotReadyError: the platform
         lets this device do nothing any more.
         """
-        sent = 0
-        for records in [*_batches(scanner), ()]:
-            body = {
-                "device_id": str(scanner.device_id),
-                "upload": base64.b64encode(scanner.upload(records)).decode(),
-            }
-            answer = self._post("/offline/uploads", body)
-            answered = frozenset(bytes.fromhex(one["scan_id"]) for one in answer["answers"])
-            scanner.confirmed(answered)
-            sent += len(answered)
-        if answer["grant"] is None:
+        sent = sum(len(self._upload(scanner, records)["answers"]) for records in _batches(scanner))
+        key_list, deny_list = self._get("/offline/key-list"), self._get("/offline/deny-list")
+        # Last, so that no other call stands between the platform's time in it and the device's.
+        grant = self._upload(scanner, ())["grant"]
+        if grant is None:
             scanner.switched_off()
             raise NotReadyError("switched_off")
-        scanner.synced(
-            key_list=self._get("/offline/key-list"), deny_list=self._get("/offline/deny-list"),
-            grant=base64.b64decode(answer["grant"]),
-        )
+        scanner.synced(key_list=key_list, deny_list=deny_list, grant=base64.b64decode(grant))
         return sent
+
+    def _upload(self, scanner: Scanner, records: tuple[ScanRecord, ...]) -> dict[str, Any]:
+        body = {
+            "device_id": str(scanner.device_id),
+            "upload": base64.b64encode(scanner.upload(records)).decode(),
+        }
+        answer = self._post("/offline/uploads", body)
+        scanner.confirmed(frozenset(bytes.fromhex(one["scan_id"]) for one in answer["answers"]))
+        return answer
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._http.post(f"{API}{path}", json=body, timeout=TIMEOUT_SECONDS)
@@ -69,6 +69,6 @@ class Platform:
         return answer.raise_for_status().content
 
 
-def _batches(scanner: Scanner) -> list[tuple[Any, ...]]:
+def _batches(scanner: Scanner) -> list[tuple[ScanRecord, ...]]:
     unsent = scanner.unsent()
     return [unsent[start : start + SCANS_MAX] for start in range(0, len(unsent), SCANS_MAX)]

@@ -245,15 +245,10 @@ def pay_account(
     sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The file about the account at the sandbox's WeChat Pay; notices go to a free port."""
-    keys = made_up_pay_keys()
-    facts = {
-        "app_id": SandboxSettings().app_id, "merchant_id": keys.merchant_id,
-        "service_id": keys.service_id, "certificate_serial": keys.certificate_serial,
-        "private_key": keys.merchant_private_pem, "api_v3_key": keys.api_v3_key,
-        "wechat_key_id": keys.wechat_key_id, "wechat_public_key": keys.wechat_public_pem,
-        "notify_url": f"http://127.0.0.1:{free_port()}/wechat/pay-score",
-        "base_url": sandbox_server.base_url,
-    }  # fmt: skip
+    facts = made_up_pay_keys().account(
+        app_id=SandboxSettings().app_id, base_url=sandbox_server.base_url,
+        notify_url=f"http://127.0.0.1:{free_port()}/wechat/pay-score",
+    )
     file = tmp_path_factory.mktemp("pay") / "account.json"
     file.write_text(json.dumps(facts), encoding="utf-8")
     return file

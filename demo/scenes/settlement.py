@@ -1,10 +1,10 @@
-"""The last scene: what the merchant is owed for this month, as its sheet shows it."""
+"""The last scene: what merchants are owed for this month, as their sheets show it."""
 
 from __future__ import annotations
 
 from app.kernel.clock import city_date, now
 from demo.setting import Shop
-from demo.telling import table, tell
+from demo.telling import table, tell, yuan
 
 
 def settle(shop: Shop) -> None:
@@ -14,13 +14,19 @@ def settle(shop: Shop) -> None:
     rows = [
         (
             f"{line['kind']} {line['what'] or ''}", line["party"] or "", line["origin_month_on"],
-            line["item_count"], line["amount_points"], line["subsidy_fen"], line["owed_fen"],
+            line["item_count"], line["amount_points"], yuan(line["subsidy_fen"]),
+            yuan(line["order_fen"]), yuan(line["owed_fen"]),
         )
         for line in sheet["lines"]
     ]  # fmt: skip
     sums = sheet["totals"]
-    total = ("total", "", "", "", sums["amount_points"], sums["subsidy_fen"], sums["owed_fen"])
-    header = ("line", "payer", "month of origin", "count", "points", "subsidy fen", "owed fen")
-    table(header, [*rows, total])
+    total = (
+        "total", "", "", "", sums["amount_points"], yuan(sums["subsidy_fen"]), "",
+        yuan(sums["owed_fen"]),
+    )  # fmt: skip
     state = "frozen" if sheet["is_frozen"] else "a draft until two operators close the month"
-    tell(f"{shop.name}, {month}: {state}; Excel and CSV: /api/v1/settlement/sheet.xlsx and .csv")
+    tell(f"{shop.name}, {month}: {state}")
+    table(
+        ("line", "payer", "month of origin", "count", "points", "subsidy", "of orders", "owed"),
+        [*rows, total],
+    )

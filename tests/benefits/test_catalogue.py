@@ -24,6 +24,7 @@ from app.benefits.catalogue import (
 from app.benefits.keys import CATALOGUE, SCHEMA_TITLE
 from app.kernel.ids import new_id
 from app.kernel.keyed_documents import json_schema
+from app.members.consents import current_texts
 from app.web.auth import Role
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import (
@@ -98,6 +99,14 @@ def test_the_measures_of_quzhou_are_all_there_and_illustrative() -> None:
     assert len({one["code"] for one in benefits}) == 22
     for one in benefits:
         assert set(one) - set(one["illustrative"]) == {"code", "version", "illustrative"}
+
+
+@pytest.mark.parametrize("name", ["jinhua", "quzhou"])
+def test_what_is_guaranteed_asks_for_a_consent_that_can_be_given(app: Flask, name: str) -> None:
+    benefits = tomllib.loads((DIRECTORY / f"{name}.toml").read_text(encoding="utf-8"))["benefit"]
+    asked = {one["consent_purpose"] for one in benefits if one["kind"] == "guarantee"}
+    with app.app_context():
+        assert {"rental", "clinic"} <= asked <= set(current_texts())
 
 
 def test_every_error_is_told_with_its_line_and_the_command_ends_with_one(

@@ -53,7 +53,8 @@ def test_what_is_killed_comes_back(servers: dict[str, Any], tmp_path: Path) -> N
         running_stack(directory=tmp_path, database=database, redis_url=redis_url) as stack,
     ):
         assert is_ready(stack)
-        assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
+        for secret in ("keys.json", "pay-keys.json", "pay-account.json"):
+            assert (tmp_path / secret).stat().st_mode & 0o777 == 0o600
         master = psutil.Process(stack.web.pid)
         wait_until(lambda: len(master.children()) == 2)
         first = master.children()[0]

@@ -17,6 +17,7 @@ from app.redemptions import offline_lists, offline_uploads
 from app.redemptions.queries import find_voucher
 from app.redemptions.refusals import OfflineUnavailable
 from integrity_card_scanner.envelope import SigningKey
+from integrity_card_scanner.platform import Platform
 from integrity_card_scanner.scanner import NotReadyError
 from integrity_card_scanner.suites import ED25519
 from integrity_card_scanner.vouchers import PREFIX, make_code
@@ -28,6 +29,7 @@ from tests.redemptions.offline_town import (
     code_of,
     database_now,
     enrolled,
+    http_to,
     make_scanner,
     offline_code,
     owner_headers,
@@ -82,6 +84,18 @@ def test_a_scan_off_line_reaches_the_platform(
     assert outcome(answer) == (409, "voucher_used_offline")  # finished on line too
     trail = client.get(f"{API}/me/trail", headers=citizen.headers).get_json()
     assert "redeem_offline" in str(trail)
+
+
+def test_the_platforms_time_is_the_last_thing_that_a_sync_asks_for(
+    app: Flask, library: str, tmp_path: Path
+) -> None:
+    """Slow lists between it and the device's clock would put every later scan wrong."""
+    gate = make_scanner(app, make_clerk(app, takes=(library,)), tmp_path)
+    asked: list[str] = []
+    with http_to(app) as http:
+        http.event_hooks["request"] = [lambda request: asked.append(request.url.path)]
+        assert Platform(http).sync(gate) == 0
+    assert [path.rpartition("/")[2] for path in asked] == ["key-list", "deny-list", "uploads"]
 
 
 def test_a_voucher_used_off_line_is_refused_on_line(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from wechat_integration.pay_score import (
     PayScoreUnavailable,
 )
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
-from wechat_integration.sandbox.pay_keys import PayKeys, made_up_pay_keys
+from wechat_integration.sandbox.pay_keys import PayKeys, kept_pay_keys, made_up_pay_keys
 from wechat_integration.sandbox.pay_notices import notice_body, signed_headers
+from wechat_integration.sandbox.server import SandboxServer
 from wechat_integration.sandbox.settings import SandboxSettings
 
 NUMBER = "order_1"
@@ -32,14 +34,10 @@ ORDERS = "/v3/payscore/serviceorder"
 
 
 def account_of(keys: PayKeys, base_url: str, **changes: str) -> PayScoreAccount:
-    facts: dict[str, Any] = {
-        "app_id": SandboxSettings().app_id, "merchant_id": keys.merchant_id,
-        "service_id": keys.service_id, "certificate_serial": keys.certificate_serial,
-        "private_key": keys.merchant_private_pem, "api_v3_key": keys.api_v3_key,
-        "wechat_key_id": keys.wechat_key_id, "wechat_public_key": keys.wechat_public_pem,
-        "notify_url": "http://127.0.0.1:9/notices", "base_url": base_url, **changes,
-    }  # fmt: skip
-    return PayScoreAccount(**facts)
+    facts: dict[str, Any] = keys.account(
+        app_id=SandboxSettings().app_id, notify_url="http://127.0.0.1:9/notices", base_url=base_url
+    )
+    return PayScoreAccount(**facts | changes)
 
 
 @pytest.fixture
@@ -311,3 +309,21 @@ def test_while_wechat_changes_its_key_both_are_taken(
     with pytest.raises(NoticeRefused, match="signature"):
         pay.read_notice(headers=swapped, body=body.encode(), now=now)
     pay.close()
+
+
+def test_a_merchant_in_another_process_goes_by_the_kept_keys(tmp_path: Path) -> None:
+    """Both sides read one file; the user's own side sees what WeChat knows of an order."""
+    kept = tmp_path / "pay-keys.json"
+    ours, theirs = kept_pay_keys(kept), kept_pay_keys(kept)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with (
+        SandboxServer(settings=SandboxSettings(pay_keys=theirs)) as server,
+        SandboxControl(base_url=server.base_url) as remote,
+    ):
+        client = PayScoreClient(account=account_of(ours, server.base_url))
+        begin(client, remote)
+        assert state(client) == ("DOING", "USER_CONFIRM")
+        [known] = remote.pay_score_orders()
+        client.close()
+    assert (known["out_order_no"], known["service_introduction"]) == (NUMBER, "雨伞免押")
+    assert known["risk_fund"]["amount"] == 9_900

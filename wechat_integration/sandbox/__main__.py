@@ -10,7 +10,9 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 
+from wechat_integration.sandbox.pay_keys import kept_pay_keys, made_up_pay_keys
 from wechat_integration.sandbox.server import SandboxServer
 from wechat_integration.sandbox.settings import (
     DEMO_APP_ID,
@@ -40,6 +42,7 @@ def _settings(asked: argparse.Namespace) -> SandboxSettings:
         app_secret=asked.app_secret,
         realname_key_id=asked.realname_key_id,
         realname_key=asked.realname_key,
+        pay_keys=kept_pay_keys(asked.pay_keys) if asked.pay_keys else made_up_pay_keys(),
     )
 
 
@@ -51,6 +54,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--app-secret", default=DEMO_APP_SECRET)
     parser.add_argument("--realname-key-id", default=DEMO_REALNAME_KEY_ID)
     parser.add_argument("--realname-key", default=DEMO_REALNAME_KEY)
+    parser.add_argument(
+        "--pay-keys", type=Path, help="a file of WeChat Pay's keys, made when it is not there"
+    )
     return parser
 
 

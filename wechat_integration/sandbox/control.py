@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -68,6 +68,12 @@ class SandboxControl:
     def pay_pay_score(self, *, out_order_no: str) -> None:
         """Let the debit of a completed service order work; a notice goes out."""
         self._post("/pay-score/pay", {"out_order_no": out_order_no})
+
+    def pay_score_orders(self) -> list[dict[str, Any]]:
+        """Return everything that WeChat knows of service orders, the oldest first."""
+        orders = self._read("/pay-score/orders")["orders"]
+        assert isinstance(orders, list)
+        return orders
 
     def pay_notice_answers(self) -> list[int]:
         """Return the statuses that notices were answered with, 0 for none, once all are sent."""

@@ -133,6 +133,10 @@ class PayOrders:
         order.state, order.description = "DONE", None
         return order
 
+    def documents(self) -> list[dict[str, Any]]:
+        """Every order, the oldest first."""
+        return [order.document() for order in self._orders.values()]
+
     def require_payable(self, out_order_no: str) -> PayOrder:
         """An order whose debit can be tried again."""
         return self._in_state(out_order_no, ("DOING", "MCH_COMPLETE"))

@@ -107,6 +107,12 @@ def _add_users(routes: Blueprint, world: World) -> None:
             order = world.pay_orders.take_payment(_asked()["out_order_no"])
         return _noticed(world, order, "PAYSCORE.USER_PAID")
 
+    @routes.get("/sandbox/pay-score/orders")
+    def orders() -> Response:
+        with world.lock:
+            told = {"orders": world.pay_orders.documents()}
+        return Response(json.dumps(told), content_type="application/json")
+
     @routes.get("/sandbox/pay-score/notices")
     def notices() -> Response:
         world.pay_notices.wait()
