@@ -36,6 +36,7 @@ from app.merchants import routes as merchants_routes
 from app.objections import desk_routes as objections_desk_routes
 from app.objections import queries as objections_queries
 from app.objections import routes as objections_routes
+from app.oversight import working as oversight
 from app.records import routes as records_routes
 from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
@@ -150,6 +151,7 @@ def _register_routes(app: Flask) -> None:
         objections_routes.blueprint,
         objections_desk_routes.blueprint,
         rights_routes.blueprint,
+        oversight.blueprint,
         wechat_routes.blueprint,
         wechat_routes.callbacks,
     ):

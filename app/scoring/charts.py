@@ -1,4 +1,6 @@
-"""The figures of a dry run as a page with charts, and as CSV.  Pure; no outside address, no script.
+"""Figures about groups as a page with charts, and as CSV; those of a dry run, and what others need.
+
+Pure; no outside address, no script.
 
 Whatever comes from a scheme (codes of tiers) is escaped on the page, and kept from being a formula
 in a spreadsheet.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -25,6 +27,8 @@ th { background: #eef2f6; text-align: left; font-weight: 600; } td { text-align:
 .note { color: #566270; } svg text { font-size: 12px; fill: #1d2733; }
 .before { fill: #9aa7b5; } .after { fill: #1f6fb2; }
 .gains { fill: #2e8b57; } .same { fill: #c5ced8; } .loses { fill: #c9722b; }
+.tone0 { fill: #d5dde6; } .tone1 { fill: #a9c4de; } .tone2 { fill: #6ea3d0; }
+.tone3 { fill: #1f6fb2; } .tone4 { fill: #124a7a; }
 """
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 PAGE_POLICY = (
@@ -34,10 +38,11 @@ PAGE_POLICY = (
 _WORDS = {
     "-": "无等级", "gains": "升分", "same": "不变", "loses": "降分", "age_band": "年龄段",
     "gender": "性别", "district": "地区（身份证前六位）", "join_year": "加入年份",
-    "female": "女", "male": "男", "unknown": "未知",
+    "female": "女", "male": "男", "unknown": "未知", "used": "使用过", "not_used": "未使用",
 }  # fmt: skip
 _LEGEND = '<p class="note">绿：升分；灰：不变；橙：降分。有隐藏数字的分组不画图。</p>'
-_CHANGES = ("gains", "same", "loses")
+_CHANGES = {"gains": "gains", "same": "same", "loses": "loses"}
+_TONES = 5
 _BAR_LEFT, _BAR_WIDTH, _BAR_HEIGHT = 170, 560, 11
 
 
@@ -47,6 +52,11 @@ def figures_page(run: DryRun) -> str:
     body = [f"<h1>{escape(title)}</h1>", f'<p class="note">{escape(_about(run))}</p>']
     if run.figures is not None:
         body += _sections(run.figures)
+    return page(title, body)
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    """A page that is whole in itself; `body` is HTML, escaped already."""
     return (
         f'<!doctype html>\n<html lang="zh"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
@@ -72,15 +82,18 @@ def _about(run: DryRun) -> str:
 def _sections(figures: dict[str, Any]) -> Iterable[str]:
     for side, name in (("before", "调整前"), ("after", "调整后")):
         yield f"<h2>分数分布：{name}</h2>" + _bars(figures[side], side)
-    yield "<h2>等级变动（行：调整前，列：调整后）</h2>" + _table(figures["moves"])
+    yield "<h2>等级变动（行：调整前，列：调整后）</h2>" + table_of(figures["moves"])
     for grouping, table in figures["changes"].items():
-        yield f"<h2>升分与降分：按{_word(grouping)}</h2>" + _LEGEND + _shares(table) + _table(table)
+        yield (
+            f"<h2>升分与降分：按{word(grouping)}</h2>{_LEGEND}{shares_of(table, _CHANGES)}"
+            + table_of(table)
+        )
 
 
 def _bars(bands: Sequence[dict[str, Any]], kind: str) -> str:
     most = max((band["count"] for band in bands), default=1)
     rows = [
-        _text(f"{_word(band['tier'])} {band['from_points']}–{band['to_points']}", at)
+        _text(f"{word(band['tier'])} {band['from_points']}–{band['to_points']}", at)
         + _bar(kind, 0, _part(band["count"], most), at)
         + _text(str(band["count"]), at, left=_BAR_LEFT + _part(band["count"], most) + 6)
         for at, band in enumerate(bands)
@@ -88,25 +101,31 @@ def _bars(bands: Sequence[dict[str, Any]], kind: str) -> str:
     return _svg(rows)
 
 
-def _shares(table: dict[str, Any]) -> str:
-    """One bar a group, its parts by change; a group with a hidden cell has no bar."""
+def shares_of(table: Mapping[str, Any], kinds: Mapping[str, str] | None = None) -> str:
+    """One bar a group, its parts by column; a group with a hidden cell has no bar.
+
+    `kinds` says how columns are coloured; without it they go from light to dark.
+    """
     rows = []
+    if kinds is None:
+        kinds = {one: f"tone{at % _TONES}" for at, one in enumerate(table["columns"])}
     for at, (label, counts) in enumerate(zip(table["rows"], table["counts"], strict=True)):
         bar, left, total = "", 0, sum(count or 0 for count in counts)
         whole = total > 0 and None not in counts
         for column, count in zip(table["columns"], counts, strict=True):
             if whole:
                 part = _part(count, total)
-                bar += _bar(column if column in _CHANGES else "same", left, part, at)
+                bar += _bar(kinds.get(column, "same"), left, part, at)
                 left += part
-        rows.append(_text(_word(label), at) + (bar or _text(HIDDEN, at, left=_BAR_LEFT)))
+        rows.append(_text(word(label), at) + (bar or _text(HIDDEN, at, left=_BAR_LEFT)))
     return _svg(rows)
 
 
-def _table(table: dict[str, Any]) -> str:
-    head = "".join(f"<th>{escape(_word(one))}</th>" for one in (*table["columns"], "合计"))
+def table_of(table: Mapping[str, Any]) -> str:
+    """A protected table in HTML, with its totals."""
+    head = "".join(f"<th>{escape(word(one))}</th>" for one in (*table["columns"], "合计"))
     lines = [
-        f"<tr><th>{escape(_word(label))}</th>"
+        f"<tr><th>{escape(word(label))}</th>"
         + "".join(f"<td>{_count(one)}</td>" for one in (*counts, total)) + "</tr>"
         for label, counts, total in zip(
             table["rows"], table["counts"], table["row_totals"], strict=True
@@ -123,9 +142,14 @@ def _lines(figures: dict[str, Any]) -> Iterable[Sequence[object]]:
     tables = {"moves": figures.get("moves"), **figures.get("changes", {})}
     for section, table in tables.items():
         if table is not None:
-            for label, counts in zip(table["rows"], table["counts"], strict=True):
-                for column, count in zip(table["columns"], counts, strict=True):
-                    yield section, label, column, HIDDEN if count is None else count
+            yield from ((section, *cell) for cell in cells_of(table))
+
+
+def cells_of(table: Mapping[str, Any]) -> Iterable[tuple[str, str, object]]:
+    """Row, column and count of each cell of a protected table; a hidden one is an asterisk."""
+    for label, counts in zip(table["rows"], table["counts"], strict=True):
+        for column, count in zip(table["columns"], counts, strict=True):
+            yield label, column, HIDDEN if count is None else count
 
 
 def _svg(rows: Sequence[str]) -> str:
@@ -148,7 +172,8 @@ def _part(count: int, of: int) -> int:
     return count * _BAR_WIDTH // of if of else 0
 
 
-def _word(code: str) -> str:
+def word(code: str) -> str:
+    """A code in Chinese, where there is a word for it."""
     return " … ".join(_WORDS.get(part, part) for part in code.split(" … "))
 
 

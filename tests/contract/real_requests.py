@@ -34,6 +34,7 @@ from tests.contract.merchants import MERCHANTS
 from tests.contract.objections import OBJECTIONS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
+from tests.contract.oversight import OVERSIGHT
 from tests.contract.rights import LEAVE, RIGHTS, somebody_new
 from tests.contract.settling import SETTLING
 from tests.contract.sources import SOURCES
@@ -449,6 +450,13 @@ ROOMS = (
 )
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},
+    **{
+        route: _of_order(make)
+        for route, make in (
+            ORDERS | OBJECTIONS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS
+            | SOURCES | WEBHOOKS
+        ).items()
+    },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
         lambda _: {"village_code": _new_village_code(), "name": "上河村"}
@@ -480,7 +488,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/figures.csv"): _of_dry_run,
-    **{route: _of_order(make) for route, make in SETTLING.items()},
+    **{route: _of_order(make) for route, make in (SETTLING | OVERSIGHT).items()},
     ("GET", "/docs/<file>"): lambda *_: Real(path={"file": "start.js"}),
     ("GET", "/problems/<code>"): lambda *_: Real(path={"code": "not_found"}),
     ("GET", "/me/trail"): lambda *_: Real(query={"limit": 2}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import cycle
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,9 @@ from typing import Final
 from app.kernel.ids import new_id
 from app.kernel.tables import write_csv, write_xlsx
 from app.merchants.names import MerchantName
+from app.oversight.indicators import Figure
+from app.oversight.operations import Report
+from app.oversight.papers import fairness_csv, indicators_csv
 from app.records.catalogue import load_catalogue
 from app.records.catalogue_table import catalogue_table
 from app.records.returning import Returned, returned_csv, returned_xlsx
@@ -107,6 +110,23 @@ def _hostile_run() -> DryRun:
     )
 
 
+def _hostile_report() -> Report:
+    texts = list(HOSTILE)
+    table = {"rows": texts, "columns": texts, "counts": [[50] * len(texts)] * len(texts)}
+    figures = {
+        "population": 50, "tiers": {HOSTILE[0]: table},
+        "benefits": {one: {one: table} for one in texts},
+    }
+    on, made = date(2026, 6, 12), datetime(2026, 6, 12, tzinfo=UTC)
+    return Report(
+        new_id(), on, on, new_id(), new_id(), "", 1, 1, figures, ended_at=made, created_at=made
+    )
+
+
+def _hostile_figures() -> Iterable[Figure]:
+    return [Figure("served_uses", "2026-06", text, 10) for text in HOSTILE]
+
+
 def _hostile_catalogue() -> Iterable[Iterable[object]]:
     edition = _Edition()
     return catalogue_table(edition)  # type: ignore[arg-type]  # what of an edition it reads
@@ -157,6 +177,10 @@ def _statement_xlsx() -> bytes:
 
 # The functions that write exports: the kind, and what is written when everything is hostile.
 EXPORTS: Final[dict[str, tuple[str, Callable[[], bytes]]]] = {
+    "oversight/papers.py fairness_csv": ("csv", lambda: fairness_csv(_hostile_report()).encode()),
+    "oversight/papers.py indicators_csv": (
+        "csv", lambda: indicators_csv(_hostile_figures()).encode(),
+    ),
     "records/returning.py returned_csv": ("csv", lambda: returned_csv(_hostile_returned())),
     "records/returning.py returned_xlsx": ("xlsx", lambda: returned_xlsx(_hostile_returned())),
     "records/routes.py show_catalogue_table": (

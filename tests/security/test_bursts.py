@@ -79,6 +79,7 @@ MUST_BE_LIMITED = {
         "deliveries/<uuid:event_id>/redelivery",
     )),
     "/api/v1/me/ranks", "/api/v1/me/ranks/leave", f"{BENEFIT}/statements",
+    "/api/v1/fairness-reports",
     f"{LIBRARY}/standing", *(f"{LIBRARY}/waivers{act}" for act in ("", "/return", "/find")),
     MACHINES, *(f"{MACHINES}/<uuid:machine_id>/{act}" for act in ("secret", "suspension")),
     "/api/v1/me/leave",
@@ -92,6 +93,7 @@ READINGS = {
     *(f"/api/v1/settlement/{paper}{form}" for paper in ("statement", "sheet")
       for form in ("", ".csv", ".xlsx")),
     "/api/v1/settlement/undecided-scans", "/api/v1/settlement/budgets",
+    "/api/v1/city-indicators", "/api/v1/city-indicators.csv",
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",

@@ -1,0 +1,1 @@
+"""Oversight: how the programme treats people, in figures and in cases, for operators."""
