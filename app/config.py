@@ -58,6 +58,7 @@ class Settings:
     objection_decide_days: int  # working days until an objection is decided
     objection_source_days: int  # of them those that the source of a record may take to answer
     objection_source_extra_days: int  # more of them, if it asks and says why
+    repair_decide_days: int  # working days until a credit repair is decided
     second_look_days: int  # working days in which a citizen may ask for a second look
     webhooks_to_loopback: bool  # for development: webhooks may go to this machine, without TLS
     deletion_journal: Path | None  # who left, outside of the database; without it a restore forgets
@@ -103,6 +104,7 @@ class Settings:
             objection_source_extra_days=reader.integer(
                 "CARD_OBJECTION_SOURCE_EXTRA_DAYS", 3, 0, 60
             ),
+            repair_decide_days=reader.integer("CARD_REPAIR_DECIDE_DAYS", 10, 1, 60),
             second_look_days=reader.integer("CARD_SECOND_LOOK_DAYS", 10, 1, 60),
             webhooks_to_loopback=bool(reader.integer("CARD_WEBHOOKS_TO_LOOPBACK", 0, 0, 1)),
             deletion_journal=reader.optional_new_path("CARD_DELETION_JOURNAL"),

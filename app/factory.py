@@ -40,6 +40,7 @@ from app.oversight import working as oversight
 from app.records import routes as records_routes
 from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
+from app.repairs import routes as repairs_routes
 from app.rights import journal
 from app.rights import queries as rights_queries
 from app.rights import routes as rights_routes
@@ -150,6 +151,7 @@ def _register_routes(app: Flask) -> None:
         settlement.blueprint,
         objections_routes.blueprint,
         objections_desk_routes.blueprint,
+        repairs_routes.blueprint,
         rights_routes.blueprint,
         oversight.blueprint,
         wechat_routes.blueprint,

@@ -17,6 +17,7 @@ from app.records.working import work_off
 from app.redemptions import offline_decisions, offline_lists, pruning, vouchers
 from app.redemptions import publishing as redemptions_publishing
 from app.redemptions import queries as redemptions_queries
+from app.repairs import endings
 from app.rights import journal, leaving
 from app.scoring import (
     dry_runs,
@@ -82,6 +83,12 @@ def erase_those_who_left() -> None:
     if path is not None:
         journal.write_journal(path)
     leaving.erase_due(limit=SWEEP_BATCH, is_journaled=path is not None)
+
+
+@jobs.periodic("tell_ended", cron="* * * * *")
+def tell_ended() -> None:
+    """See to adverse records that ended at midnight: scores without them, receivers told."""
+    _until_done(endings.tell_ended)
 
 
 @jobs.periodic("publish_deny_list", cron="*/5 * * * *")

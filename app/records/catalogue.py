@@ -21,6 +21,7 @@ import orjson
 
 from app.kernel.documents import DocumentError, DocumentFormat, Entry, read_document
 from app.members.spelling import compact
+from app.records.severity import MOST_DAYS, Severity
 
 DIRECTORY = Path(__file__).parent / "catalogues"
 ROW_NUMBER_COLUMN = "序号"  # may stand in any file and means nothing
@@ -123,6 +124,7 @@ class RecordType:
     directory: str | None
     evidence: str | None
     term_days: int | None
+    severity: Severity | None
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
@@ -281,12 +283,15 @@ def _record_type(fields: dict[str, Any]) -> RecordType:
         directory=None if positive else entry.text("directory"),
         evidence=None if positive else entry.text("evidence"),
         term_days=None if positive else entry.whole("term_days", least=1, most=ADVERSE_DAYS_MAX),
+        severity=entry.choice("severity", Severity) if "severity" in entry else None,
     )
     entry.finish()
     _check_columns(made, entry)
     _check_use(made, entry)
     if not positive:
         _check_adverse(made, entry)
+    elif made.severity is not None:
+        raise entry.fault("severity", "only adverse records are more or less serious")
     return made
 
 
@@ -366,6 +371,9 @@ def _check_adverse(made: RecordType, entry: Entry) -> None:
         raise entry.fault("evidence", "a code or text column that is never empty expected")
     if not 1 <= made.retention_days <= ADVERSE_DAYS_MAX:
         raise entry.fault("retention_days", f"from 1 to {ADVERSE_DAYS_MAX} for an adverse record")
+    if made.severity is not None and (made.term_days or 0) > MOST_DAYS[made.severity]:
+        most = MOST_DAYS[made.severity]
+        raise entry.fault("term_days", f"at most {most} where it is {made.severity}")
     if made.register or made.spends:
         raise entry.fault("positive", "the register and orders of points are positive")
 

@@ -43,6 +43,7 @@ class NewVersion(NamedTuple):
     row: KeptRow
     digest: bytes
     details: Mapping[str, str]
+    in_force_until: date | None = None  # of an adverse record: the day on which its term is over
 
 
 _HELD = text("""
@@ -140,6 +141,7 @@ def _record(version: NewVersion, data_key: Key) -> dict[str, object]:
         "delivery_id": row.delivery_id,
         "row_number": row.row_number,
         "delivered_on": row.delivered_on,
+        "replaced_on": version.in_force_until,
     }
 
 

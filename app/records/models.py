@@ -214,6 +214,26 @@ class Record(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class AdverseRecord(Base):
+    """Until when an adverse record counts; once ended, whether its receivers have been told."""
+
+    __tablename__ = "adverse_records"
+    __table_args__ = (
+        Index(
+            "ix_adverse_records__ends_on", "ends_on", postgresql_where=text("told_at IS NULL")
+        ),
+    )
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    record_type: Mapped[str] = mapped_column(primary_key=True)
+    record_number: Mapped[str] = mapped_column(primary_key=True)
+    event_on: Mapped[date]
+    ends_on: Mapped[date]
+    repaired_on: Mapped[date | None]
+    told_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class RecordHolder(Base):
     """Whose record a number is."""
 
@@ -292,5 +312,6 @@ TABLE_KINDS: dict[str, TableKind] = {
     "returned_rows": TableKind.LOCAL,
     "reopened_days": TableKind.LOCAL,
     "records": TableKind.CITIZEN,
+    "adverse_records": TableKind.CITIZEN,
     "record_holders": TableKind.LOOKUP,
 }

@@ -10,6 +10,7 @@ from app.kernel.documents import DocumentFormat
 from app.records.editing import DOCUMENT_MAX_CHARS
 from app.records.queries import STATUSES
 from app.records.reading import JSON_ROWS_MAX, Encoding
+from app.records.severity import Severity
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
@@ -229,6 +230,7 @@ class CatalogueEntry(ApiSchema):
     directory = fields.String(required=True, allow_none=True)
     evidence = fields.String(required=True, allow_none=True)
     term_days = fields.Integer(required=True, allow_none=True)
+    severity = fields.Enum(Severity, by_value=True, required=True, allow_none=True)
     items = fields.Function(lambda kind: sorted(kind.items), metadata=TEXTS)
     columns = fields.List(fields.Nested(CatalogueColumn), required=True)
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
 from app.members.operations import NewMember, register_members
 from app.members.queries import RegisteredPerson, find_citizens_by_id_numbers
+from app.records.adverse import limit_terms
 from app.records.catalogue import Catalogue, RecordType
 from app.records.judging import (
     HeldRecord,
@@ -218,6 +219,10 @@ class RecordTaker:
         if self._taking.record_type.spends is not None:
             refused = self._points.spend([version.row for version in waiting])
         kept = [version for version in waiting if version.row.row_number not in refused]
+        if kept and not self._taking.record_type.positive:
+            kept = limit_terms(
+                self._taking.session, versions=kept, record_type=self._taking.record_type
+            )
         keep_versions(self._taking.session, versions=kept, data_keys=self._data_keys)
         if self._taking.record_type.spends is None:
             self._points.follow([version.row for version in kept])

@@ -45,6 +45,7 @@ _ERASURES: Final = (
     text("SELECT wechat_erase(:citizen)"),
     text("SELECT objections_erase(:citizen)"),
     text("SELECT disputes_erase(:citizen)"),
+    text("SELECT repairs_erase(:citizen)"),
 )
 
 

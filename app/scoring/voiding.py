@@ -9,6 +9,7 @@ from app.kernel.database import transaction_required
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.keys import KeyProvider, KeyPurpose
 from app.members.queries import find_data_key
+from app.records.adverse import limit_terms
 from app.records.keeping import KeptRow, NewVersion, content_digest, keep_versions
 from app.records.origins import find_latest_version
 from app.records.queries import catalogue_in_force, current_day
@@ -62,10 +63,11 @@ def void_record(
         is_new_record=False,
     )
     digest = content_digest(keys.active(KeyPurpose.CONTENT), b"void by act:" + act_id.bytes)
-    session = transaction_required()
-    keep_versions(
-        session, versions=[NewVersion(row, digest, {})], data_keys={citizen_id: data_key}
-    )
+    session, versions = transaction_required(), [NewVersion(row, digest, {})]
+    kind = catalogue_in_force().record_types[record_type]
+    if not kind.positive:
+        versions = limit_terms(session, versions=versions, record_type=kind)
+    keep_versions(session, versions=versions, data_keys={citizen_id: data_key})
     LedgerPoints(session, scheme).follow([row])
     refresh_citizens(citizen_ids=[citizen_id])
     return row.version

@@ -11,6 +11,10 @@ from sqlalchemy import select
 from app.kernel.database import reading
 from app.trail.models import ImpactAssessment, TrailAct, TrailEntry
 
+# What tells a receiver how a citizen stands: by these words the sharing log is read.
+SHARING_ACTIONS = (
+    "preview", "redeem", "redeem_offline", "sign_statement", "library_ask", "transit_entitlement",
+)
 ASSESSMENT_KINDS = ("scoring", "sensitive", "sharing")
 
 
@@ -66,6 +70,23 @@ def list_trail(*, citizen_id: UUID, limit: int, before: UUID | None = None) -> l
     )
     if before is not None:
         query = query.where(TrailEntry.trail_id < before)
+    with reading() as session:
+        return [_line(row) for row in session.scalars(query)]
+
+
+def list_shares(*, citizen_id: UUID, since: datetime) -> list[TrailLine]:
+    """Who was told how the citizen stands, from a moment on, the first one first.
+
+    A statement was given to the citizen themselves, who may have passed it on.
+    """
+    query = (
+        select(TrailEntry)
+        .where(
+            TrailEntry.citizen_id == citizen_id, TrailEntry.action.in_(SHARING_ACTIONS),
+            TrailEntry.created_at >= since,
+        )
+        .order_by(TrailEntry.trail_id)
+    )
     with reading() as session:
         return [_line(row) for row in session.scalars(query)]
 

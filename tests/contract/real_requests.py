@@ -35,6 +35,7 @@ from tests.contract.objections import OBJECTIONS
 from tests.contract.offline import OFFLINE
 from tests.contract.orders import ORDERS, Made
 from tests.contract.oversight import OVERSIGHT
+from tests.contract.repairs import REPAIRS
 from tests.contract.rights import LEAVE, RIGHTS, somebody_new
 from tests.contract.settling import SETTLING
 from tests.contract.sources import SOURCES
@@ -438,6 +439,9 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 
 ROOMS = (
     ORDERS,
+    OBJECTIONS,
+    REPAIRS,
+    SOURCES,
     OFFLINE,
     OBJECTIONS,
     SOURCES,

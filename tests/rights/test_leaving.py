@@ -58,12 +58,17 @@ OBJECTION = (
     VALUES (%(citizen)s, %(citizen)s, %(citizen)s, 0, '')""",
     """INSERT INTO disputed_items (citizen_id, objection_id, kind, item)
     VALUES (%(citizen)s, %(citizen)s, 'order', 'x')""",
+    """INSERT INTO adverse_records (citizen_id, record_type, record_number, event_on, ends_on)
+    VALUES (%(citizen)s, 'x', 'x', '2026-06-01', '2026-07-01')""",
+    """INSERT INTO repair_applications (citizen_id, application_id, record_type, record_number,
+        evidence_sealed, commitment_sealed, filed_on, decide_due_on)
+    VALUES (%(citizen)s, %(citizen)s, 'x', 'x', '', '', '2026-06-01', '2026-06-12')""",
 )
 GONE_AT_ONCE = (
     "citizen_profiles", "records", "record_holders", "scores", "rank_results", "record_grants",
     "voucher_manual_codes", "code_presentations", "wechat_messages", "household_seats",
     "objections", "objection_decisions", "objection_attachments", "objection_attachment_parts",
-    "disputed_items",
+    "disputed_items", "adverse_records", "repair_applications",
 )  # fmt: skip
 GONE_AT_LAST = ("citizen_keys", "citizen_lookup", "wechat_identities")
 
@@ -196,6 +201,7 @@ def test_only_who_has_left_is_erased(
     for call in (
         "members_erase(%s, true)", "records_erase(%s)", "scoring_erase(%s)",
         "redemptions_erase(%s)", "wechat_erase(%s)", "objections_erase(%s)", "disputes_erase(%s)",
+        "repairs_erase(%s)",
     ):
         with pytest.raises(psycopg.errors.RaiseException):
             admin.execute(f"SELECT {call}", (who.citizen_id,))

@@ -64,6 +64,8 @@ MUST_BE_LIMITED = {
     *(f"{COUNTER}/{act}" for act in (
         "start", "complete", "claim", "dispute", "resolve", "payment",
     )),
+    "/api/v1/me/repairs",
+    *(f"/api/v1/repairs/<uuid:application_id>/{act}" for act in ("reading", "decision")),
     OBJECTIONS, f"{OBJECTION}/second-look", f"{OBJECTION}/attachments",
     *(f"/api/v1/objections/<uuid:objection_id>/{act}" for act in (
         "reading", "decision", "confirmation", "attachments/<uuid:attachment_id>/reading",

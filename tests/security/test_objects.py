@@ -25,7 +25,16 @@ from tests.members.signing import sign
 from tests.records.api import upload
 from tests.records.programme import HOURS
 from tests.redemptions.builders import API
-from tests.security import complaints, libraries, merchants, objections, orders, transit, webhooks
+from tests.security import (
+    complaints,
+    libraries,
+    merchants,
+    objections,
+    orders,
+    repairs,
+    transit,
+    webhooks,
+)
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -368,6 +377,8 @@ CHECKS: dict[tuple[str, str], Check] = {
               ("GET", "/attachments/<uuid:attachment_id>"),
           )),
     )},
+    ("POST", "/me/repairs"): repairs.repairs_are_of_our_own_records,
+    ("GET", "/end-notices"): repairs.notices_are_our_own,
     ("GET", "/source/objections"): objections.sources_are_asked_about_their_own_records,
     **{
         (method, f"/source/objections/<uuid:objection_id>{path}"):
