@@ -56,6 +56,7 @@ from app.service_orders import due
 from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
 from app.settlement import working as settlement
+from app.trail import queries as trail_queries
 from app.trail import routes as trail_routes
 from app.transit import routes as transit_routes
 from app.transit.commands import transit_commands
@@ -213,6 +214,7 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
             offline_decisions.scan_state,
             rights_queries.erasure_state,
             objections_queries.objection_state,
+            trail_queries.alarm_state,
         ),
     )
 

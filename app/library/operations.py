@@ -26,7 +26,7 @@ from app.merchants.queries import ScanPermit, require_scan_permit
 from app.redemptions.codes import CodeUnreadable, PassCode, read_scan
 from app.redemptions.operations import Counter, present_pass_code, refusal_of_unreadable
 from app.redemptions.refusals import ReferenceForeign
-from app.trail.operations import Actor, record_access
+from app.trail.operations import Actor, record_access, record_accesses
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,19 @@ def list_waivers(
 def find_waivers(
     *, keys: KeyProvider, counter: Counter, reader_reference: str
 ) -> list[DeskWaiver]:
-    """The waivers that stand for one account of the library's reader."""
-    merchant_id = _permit(counter).merchant_id
-    hashes = references.reader_hashes(
-        keys, merchant_id=merchant_id, reader_reference=reader_reference
-    )
-    found = queries.find_live_waivers(merchant_id=merchant_id, hashes=hashes)
-    return [_with_receipt(keys, waiver) for waiver in found]
+    """The waivers that stand for one account of the library's reader, who sees the question."""
+    with transaction():
+        permit = _permit(counter)
+        hashes = references.reader_hashes(
+            keys, merchant_id=permit.merchant_id, reader_reference=reader_reference
+        )
+        found = queries.find_live_waivers(merchant_id=permit.merchant_id, hashes=hashes)
+        record_accesses(
+            citizen_ids={waiver.citizen_id for waiver in found},
+            actor=Actor("clerk", counter.clerk_id), action="library_waiver_found",
+            fields=["library_waiver"], reason=permit.shop_name, basis=PURPOSE,
+        )
+        return [_with_receipt(keys, waiver) for waiver in found]
 
 
 def _permit(counter: Counter) -> ScanPermit:

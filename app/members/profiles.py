@@ -19,12 +19,15 @@ from app.members.queries import (
     MaskedProfile,
     find_citizen_id,
     find_masked_profile,
+    list_current_texts,
     names_of_actors,
     plain_fields,
 )
 from app.members.sessions import CITIZEN, end_sessions
 from app.trail.operations import Actor, record_access, require_reason
 from app.trail.queries import TrailLine, list_trail
+from app.trail.viewing import BulkViewingStopped, admit_view
+from app.trail.wording import tell
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +52,14 @@ class WeChatNotBound(Conflict):
 
 @dataclass(frozen=True)
 class NamedTrailLine:
-    """A line of the trail with the work name of who acted, where there is one."""
+    """A line of the trail with the work name of who acted, where there is one.
+
+    `told` is the line in plain words.
+    """
 
     line: TrailLine
     actor_name: str | None
+    told: str
 
 
 def open_profile(
@@ -86,12 +93,19 @@ def open_profile(
 def reveal_profile(
     *, keys: KeyProvider, citizen_id: UUID, actor: Actor, fields: Sequence[str], reason: str
 ) -> dict[str, str | None]:
-    """What an operator reads unmasked: the fields, for a reason that the citizen will see."""
+    """What an operator reads unmasked: the fields, for a reason that the citizen will see.
+
+    Refuses `reason_needed`, `citizen_not_found`, and `bulk_viewing_stopped` after too many.
+    """
     reason = require_reason(reason)
+    assert actor.id is not None, "an operator has an account"
     with transaction():
-        return open_profile(
+        opened = open_profile(
             keys=keys, citizen_id=citizen_id, actor=actor, fields=fields, reason=reason
-        )
+        ) if admit_view(staff_id=actor.id) else None
+    if opened is None:  # after the commit: the alarm stays
+        raise BulkViewingStopped
+    return opened
 
 
 def find_member(
@@ -157,7 +171,9 @@ def my_trail(
     names = names_of_actors(
         actor_ids={line.actor_id for line in lines if line.actor_id is not None}
     )
+    titles = {text.purpose: text.title for text in list_current_texts()}
     return [
-        NamedTrailLine(line, None if line.actor_id is None else names.get(line.actor_id))
+        NamedTrailLine(line, name, tell(line, name, titles))
         for line in lines
+        for name in [None if line.actor_id is None else names.get(line.actor_id)]
     ]

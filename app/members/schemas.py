@@ -175,6 +175,9 @@ class TrailLine(ApiSchema):
     reason = fields.String(required=True, attribute="line.reason")
     basis = fields.String(required=True, attribute="line.basis")
     created_at = fields.AwareDateTime(required=True, attribute="line.created_at")
+    told = fields.String(
+        required=True, metadata={"description": "The line in plain words, to show as it is."}
+    )
 
 
 class Trail(ApiSchema):

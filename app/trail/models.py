@@ -1,11 +1,11 @@
-"""The access trail, filled through `trail_append`; acts of office; assessments.  Append-only."""
+"""The access trail, filled through `trail_append`; acts of office; assessments; bulk viewing."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Index, Text, func
+from sqlalchemy import Index, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -60,8 +60,40 @@ class ImpactAssessment(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class UnmaskedView(Base):
+    """That a staff account read somebody's data unmasked; written by `trail_admit_view`."""
+
+    __tablename__ = "trail_views"
+    __table_args__ = (Index(None, "staff_id", "viewed_at"),)
+
+    staff_id: Mapped[UUID] = mapped_column(primary_key=True)
+    view_id: Mapped[UUID] = mapped_column(primary_key=True)
+    viewed_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class BulkViewingAlarm(Base):
+    """A staff account that read more than it may in an hour; stopped until somebody else agrees."""
+
+    __tablename__ = "bulk_viewing_alarms"
+    __table_args__ = (
+        Index(
+            "uq_bulk_viewing_alarms__staff_id", "staff_id", unique=True,
+            postgresql_where=text("released_at IS NULL"),
+        ),
+    )
+
+    alarm_id: Mapped[UUID] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID]
+    view_count: Mapped[int]
+    raised_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    released_by: Mapped[UUID | None]
+    released_at: Mapped[datetime | None]
+
+
 TABLE_KINDS = {
     "trail_entries": TableKind.CITIZEN,
+    "trail_views": TableKind.LOCAL,
+    "bulk_viewing_alarms": TableKind.LOCAL,
     "trail_acts": TableKind.LOCAL,
     "impact_assessments": TableKind.REFERENCE,
 }

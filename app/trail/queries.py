@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.kernel.database import reading
-from app.trail.models import ImpactAssessment, TrailAct, TrailEntry
+from app.trail.models import BulkViewingAlarm, ImpactAssessment, TrailAct, TrailEntry
 
 # What tells a receiver how a citizen stands: by these words the sharing log is read.
 SHARING_ACTIONS = (
@@ -58,6 +58,18 @@ class Assessment:
     kept_until_on: date
     registered_by: UUID
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A staff account that was stopped after `view_count` unmasked views within an hour."""
+
+    alarm_id: UUID
+    staff_id: UUID
+    view_count: int
+    raised_at: datetime
+    released_by: UUID | None
+    released_at: datetime | None
 
 
 def list_trail(*, citizen_id: UUID, limit: int, before: UUID | None = None) -> list[TrailLine]:
@@ -116,6 +128,34 @@ def list_assessments() -> list[Assessment]:
     query = select(ImpactAssessment).order_by(ImpactAssessment.assessment_id.desc())
     with reading() as session:
         return [_assessment(row) for row in session.scalars(query)]
+
+
+def list_alarms(*, limit: int) -> list[Alarm]:
+    """Accounts that were stopped for bulk viewing: the open ones first, then the latest."""
+    query = (
+        select(BulkViewingAlarm)
+        .order_by(
+            BulkViewingAlarm.released_at.is_not(None), BulkViewingAlarm.raised_at.desc()
+        )
+        .limit(limit)
+    )
+    with reading() as session:
+        return [alarm_of(row) for row in session.scalars(query)]
+
+
+def alarm_state() -> dict[str, float]:
+    """Gauge: accounts that are stopped for bulk viewing."""
+    count = select(func.count()).where(BulkViewingAlarm.released_at.is_(None))
+    with reading() as session:
+        return {"bulk_viewing_alarms_open": float(session.scalar(count) or 0)}
+
+
+def alarm_of(row: BulkViewingAlarm) -> Alarm:
+    """The row as others may hold it."""
+    return Alarm(
+        row.alarm_id, row.staff_id, row.view_count, row.raised_at, row.released_by,
+        row.released_at,
+    )
 
 
 def _assessment(row: ImpactAssessment) -> Assessment:

@@ -1,11 +1,12 @@
-"""The routes of the register of impact assessments."""
+"""The routes of the register of impact assessments and of alarms about bulk viewing."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from app.trail import assessments, schemas
-from app.trail.queries import Assessment, list_assessments
+from app.trail import assessments, schemas, viewing
+from app.trail.queries import Alarm, Assessment, list_alarms, list_assessments
 from app.web import limits
 from app.web.auth import Role, allow, caller
 from app.web.openapi import API_PREFIX, Blueprint
@@ -35,6 +36,26 @@ def register_assessment(body: dict[str, Any]) -> dict[str, Any]:
 def show_assessments() -> dict[str, Any]:
     """The register of impact assessments."""
     return {"assessments": [_entry(found) for found in list_assessments()]}
+
+
+@blueprint.route("/bulk-viewing-alarms", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(schemas.AlarmPage, location="query")
+@blueprint.response(200, schemas.Alarms)
+def show_alarms(page: dict[str, Any]) -> dict[str, Any]:
+    """Accounts that were stopped after too many unmasked views within an hour."""
+    return {"alarms": list_alarms(**page)}
+
+
+@blueprint.route("/bulk-viewing-alarms/<uuid:alarm_id>/release", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
+@blueprint.arguments(schemas.Release)
+@blueprint.response(200, schemas.Alarm)
+@blueprint.refuses(404)
+def release_alarm(body: dict[str, Any], alarm_id: UUID) -> Alarm:
+    """Let a stopped account go on, as somebody else."""
+    return viewing.release_alarm(alarm_id=alarm_id, operator_id=caller().subject_id, **body)
 
 
 def _entry(found: Assessment) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The register of impact assessments over HTTP."""
+"""The register of impact assessments, and alarms about bulk viewing, over HTTP."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from marshmallow import fields, validate
 
 from app.trail.queries import ASSESSMENT_KINDS
 from app.web.openapi import ApiSchema
+from app.web.requests import PAGE_MAX_ROWS
 
 TITLE_MAX_CHARS = 200
 REASON_MAX_CHARS = 500
@@ -42,3 +43,35 @@ class Assessments(ApiSchema):
     """The register, newest first."""
 
     assessments = fields.List(fields.Nested(Assessment), required=True)
+
+
+class AlarmPage(ApiSchema):
+    """How many alarms to list."""
+
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, PAGE_MAX_ROWS))
+
+
+class Alarm(ApiSchema):
+    """A staff account that read more people unmasked in an hour than may be."""
+
+    alarm_id = fields.UUID(required=True)
+    staff_id = fields.UUID(required=True)
+    view_count = fields.Integer(required=True)
+    raised_at = fields.AwareDateTime(required=True)
+    released_by = fields.UUID(
+        required=True, allow_none=True,
+        metadata={"description": "Who agreed that the account goes on; null: it is stopped."},
+    )  # fmt: skip
+    released_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class Alarms(ApiSchema):
+    """The open alarms first, then the latest."""
+
+    alarms = fields.List(fields.Nested(Alarm), required=True)
+
+
+class Release(ApiSchema):
+    """Why a stopped account may go on."""
+
+    reason = fields.String(required=True, validate=validate.Length(max=REASON_MAX_CHARS))

@@ -53,6 +53,11 @@ def registered(world: World, party: Party) -> dict[str, Any]:
     return library.registered(holder_of(world, party))
 
 
+def _of_reader(world: World) -> dict[str, Any]:
+    registered(world, world.ours)
+    return {"reader_reference": READER}
+
+
 def _desk(make: Callable[[World], dict[str, Any]]) -> Callable[[World], Made]:
     def made(world: World) -> Made:
         library_of(world, world.ours)
@@ -97,7 +102,7 @@ LIBRARIES: dict[tuple[str, str], Callable[[World], Made]] = {
     ("POST", "/library/waivers/return"): _desk(
         lambda world: {"receipt": registered(world, world.ours)["receipt"]}
     ),
-    ("POST", "/library/waivers/find"): _desk(lambda _: {"reader_reference": READER}),
+    ("POST", "/library/waivers/find"): _desk(_of_reader),
     ("GET", "/me/library-waivers"): lambda _: (None, {}, {"limit": 2}),
     ("POST", "/library/machines"): _new_machine,
     ("POST", "/library/machines/<uuid:machine_id>/secret"): lambda world: (

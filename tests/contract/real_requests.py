@@ -39,6 +39,7 @@ from tests.contract.repairs import REPAIRS
 from tests.contract.rights import LEAVE, RIGHTS, somebody_new
 from tests.contract.settling import SETTLING
 from tests.contract.sources import SOURCES
+from tests.contract.trail import TRAIL
 from tests.contract.transit import TRANSIT
 from tests.contract.webhooks import WEBHOOKS
 from tests.contract.world import SignedIn, World, claim, hours_file, sent
@@ -451,6 +452,7 @@ ROOMS = (
     COMPLAINTS,
     WEBHOOKS,
     RIGHTS,
+    TRAIL,
 )
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},

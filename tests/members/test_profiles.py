@@ -64,6 +64,10 @@ def test_d5_an_unmasked_read_writes_its_trail_and_the_citizen_sees_it(
     assert (newest["actor_kind"], newest["actor_name"]) == ("operator", "窗口 operator")
     assert (newest["action"], newest["fields"]) == ("profile_opened", ["name", "phone"])
     assert newest["reason"] == REASON
+    assert newest["told"] == (
+        "平台工作人员（窗口 operator）查看了您未遮盖的姓名、手机号。目的：在窗口为您办事。"
+        f"依据：平台的服务职责。说明：{REASON}。"
+    )
     assert oldest["action"] == "joined"
 
 

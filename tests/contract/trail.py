@@ -1,0 +1,29 @@
+"""Alarms about bulk viewing for requests that work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.kernel.database import transaction
+from app.kernel.ids import new_id
+from app.trail.queries import list_alarms
+from app.trail.viewing import VIEWS_PER_HOUR_MAX, admit_view
+from tests.contract.orders import Made
+from tests.contract.world import World
+
+
+def _stopped(world: World) -> Made:
+    """An account that has read too many."""
+    staff_id = new_id()
+    with world.app.app_context():
+        for _ in range(VIEWS_PER_HOUR_MAX + 1):
+            with transaction():
+                admit_view(staff_id=staff_id)
+        (alarm,) = [one for one in list_alarms(limit=100) if one.staff_id == staff_id]
+    return {"reason": "已核实为集中办理业务"}, {"alarm_id": str(alarm.alarm_id)}, {}
+
+
+TRAIL: dict[tuple[str, str], Callable[[World], Made]] = {
+    ("GET", "/bulk-viewing-alarms"): lambda _: (None, {}, {"limit": 2}),
+    ("POST", "/bulk-viewing-alarms/<uuid:alarm_id>/release"): _stopped,
+}

@@ -1,0 +1,159 @@
+"""D5, R19: whoever learns something of a citizen leaves a line in the trail, or learns nothing.
+
+The routes are found by the words of their answers: who a person is, how a person stands, or a
+handle on a person.  Each of them either writes a line with each answer and fails when it cannot, or
+is excused here with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.web.auth import Role
+from app.web.openapi import openapi_document
+from app.web.problems import http_problem
+from tests.contract.real_requests import caller_of, request_for
+from tests.contract.world import World
+from tests.house.routes import PUBLIC, Route, as_openapi
+from tests.house.snapshots import matrix
+from wechat_integration.sandbox.control import SandboxControl
+
+API = "/api/v1"
+TELLING = {
+    "id_number", "phone", "openid", "citizen_id", "person", "head_name", "adults",
+    "eligible", "tier", "score", "deposit_waived", "price_percent", "waivers", "text",
+    "receipt", "reference", "account_id",
+}
+OWN_RECEIPTS = "their own acts, by receipts that name nobody"
+TOLD = {
+    ("POST", "/complaints/<uuid:complaint_id>/text"),
+    ("POST", "/merchant/complaints/<uuid:complaint_id>/text"),
+    ("POST", "/deliveries/<uuid:delivery_id>/rows/<int:row_number>/reveal"),
+    ("POST", "/library/standing"),
+    *(("POST", f"/library/waivers{act}") for act in ("", "/find", "/return")),
+    ("POST", "/members/find"),
+    ("POST", "/members/reveal"),
+    ("POST", "/merchant-applications/<uuid:application_id>/contact"),
+    ("POST", "/redemptions"),
+    ("POST", "/redemptions/preview"),
+    *(("POST", f"/service-orders/{act}") for act in (
+        "claim", "complete", "dispute", "payment", "resolve", "start",
+    )),
+    ("POST", "/transit/entitlement"),
+}
+EXCUSED = {
+    ("GET", "/redemptions"): OWN_RECEIPTS,
+    ("GET", "/library/waivers"): OWN_RECEIPTS,
+    ("GET", "/service-orders"): "the shop's own open orders, by references that name nobody",
+}
+# Answers that are no JSON, to others than citizens.
+FILES = {
+    ("GET", "/deliveries/<uuid:delivery_id>/refusals.csv"): "its own refused rows, to their source",
+    ("GET", "/deliveries/<uuid:delivery_id>/refusals.xlsx"): "the same",
+    ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): "figures of groups",
+    ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/figures.csv"): "figures of groups",
+    ("GET", "/transit/files/<uuid:file_id>.jsonl"):
+        "prices by the operator's own random accounts, which riders opened themselves",
+    ("GET", "/transit/files/<uuid:file_id>.jws"): "a signature",
+    **{
+        ("GET", f"/settlement/{paper}.{kind}"): "the merchant's own redemptions, without persons"
+        for paper in ("sheet", "statement") for kind in ("csv", "xlsx")
+    },
+}
+GENERIC = {http_problem(500).data, http_problem(503).data}
+
+
+def key_of(route: Route) -> tuple[str, str]:
+    return route.method, route.rule.removeprefix(API)
+
+
+def for_others(route: Route) -> bool:
+    """Whether somebody else than a citizen may call it."""
+    return not {PUBLIC, Role.CITIZEN.value}.intersection(route.roles)
+
+
+def words_of(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
+    """The names of everything in an answer."""
+    waiting, seen = [schema], set()
+    while waiting:
+        one = waiting.pop()
+        reference = one.get("$ref", "")
+        if reference in seen:
+            continue
+        if reference:
+            seen.add(reference)
+            waiting.append(document["components"]["schemas"][reference.rpartition("/")[2]])
+        yield from one.get("properties", {})
+        waiting += one.get("properties", {}).values()
+        waiting += [part for word in ("allOf", "anyOf", "oneOf") for part in one.get(word, [])]
+        inside = (one.get("items"), one.get("additionalProperties"))
+        waiting += [part for part in inside if isinstance(part, dict)]
+
+
+def answers_of(document: dict[str, Any], route: Route) -> Iterator[tuple[str, set[str]]]:
+    """The media types and words of what a route answers."""
+    operation = document["paths"][as_openapi(route.rule)][route.method.lower()]
+    for status, answer in operation["responses"].items():
+        if status in {"200", "201"}:
+            for kind, content in answer.get("content", {"undescribed": {}}).items():
+                yield kind, set(words_of(document, content.get("schema", {})))
+
+
+def test_d5_every_route_that_tells_of_somebody_is_found(world: World) -> None:
+    document = openapi_document(world.app)
+    answers = [
+        (key_of(route), kind, words)
+        for route in matrix() if for_others(route)
+        for kind, words in answers_of(document, route)
+    ]
+    assert {key for key, _, words in answers if words & TELLING} == TOLD | set(EXCUSED)
+    assert {key for key, kind, _ in answers if kind != "application/json"} == set(FILES)
+
+
+def lines(admin: psycopg.Connection[Any]) -> int:
+    row = admin.execute(
+        "SELECT (SELECT count(*) FROM trail_entries) + (SELECT count(*) FROM trail_acts)"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@contextmanager
+def trail_full(admin: psycopg.Connection[Any]) -> Iterator[None]:
+    """Nothing more can be written."""
+    tables = ("trail_entries", "trail_acts")
+    for table in tables:
+        admin.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_full CHECK (false) NOT VALID")
+    try:
+        yield
+    finally:
+        for table in tables:
+            admin.execute(f"ALTER TABLE {table} DROP CONSTRAINT ck_full")
+
+
+@pytest.mark.parametrize("key", sorted(TOLD), ids=" ".join)
+def test_d5_no_line_no_answer(
+    world: World, sandbox: SandboxControl, admin: psycopg.Connection[Any], key: tuple[str, str]
+) -> None:
+    (route,) = [one for one in matrix() if key_of(one) == key]
+
+    def ask() -> Any:
+        return world.client.open(
+            as_openapi(route.rule).format(**real.path), method=route.method, json=real.body,
+            query_string=real.query, headers=caller_of(world, route),
+        )
+
+    real = request_for(world, sandbox, route)
+    before = lines(admin)
+    told = ask()
+    assert told.status_code < 300, told.text
+    assert lines(admin) > before
+    real = request_for(world, sandbox, route)
+    with trail_full(admin):
+        refused = ask()
+    assert refused.data in GENERIC
