@@ -41,6 +41,9 @@ class Settings:
     real_name_url: str
     real_name_key_id: str
     real_name_secret: str = field(repr=False)  # at least 32 bytes
+    sms_url: str | None  # the service for one-time PINs; without it: only staff open paper cards
+    sms_key_id: str
+    sms_secret: str | None = field(repr=False)  # at least 32 bytes
     programme_code: str  # the city's programme, one per deployment
     scheme_notice_days: int  # from the public notice of new rules to the day they apply, at least
     database_pool_size: int  # of each of the two pools of a process; threads plus two
@@ -85,6 +88,11 @@ class Settings:
             real_name_url=reader.url("REAL_NAME_URL", ("http", "https")),
             real_name_key_id=reader.text("REAL_NAME_KEY_ID", "card"),
             real_name_secret=reader.text("REAL_NAME_SECRET", least_bytes=32),
+            sms_url=reader.optional_url("SMS_URL", ("http", "https")),
+            sms_key_id=reader.text("SMS_KEY_ID", "card"),
+            sms_secret=(
+                reader.text("SMS_SECRET", least_bytes=32) if environ.get("SMS_URL") else None
+            ),
             programme_code=reader.text("CARD_PROGRAMME", "jinhua"),
             scheme_notice_days=reader.integer("CARD_SCHEME_NOTICE_DAYS", 30, 1, 365),
             database_pool_size=reader.integer("CARD_DATABASE_POOL_SIZE", 6, 1, 100),

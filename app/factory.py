@@ -17,6 +17,7 @@ from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.complaints import routes as complaints_routes
 from app.config import Settings
+from app.counter import routes as counter_routes
 from app.households import operations as households
 from app.households import routes as households_routes
 from app.kernel import checks, jobs
@@ -77,6 +78,7 @@ from app.webhooks.sending import Sender
 from app.wechat import messages, pay_score
 from app.wechat import routes as wechat_routes
 from app.wechat.gateway import build_gateway, build_pay_score
+from app.wechat.sms import build_sms
 
 MIGRATION_HEAD = Path(__file__).parent.parent / "migrations" / ".current-head"
 REDIS_CHECK_SECONDS = 0.2
@@ -104,6 +106,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
     app.extensions["card_pay_score"] = build_pay_score(settings)
+    app.extensions["card_sms"] = build_sms(settings)
     app.extensions["card_webhooks"] = Sender(Guard(loopback_allowed=settings.webhooks_to_loopback))
     jobs.handler(messages.REDEEMED_TOPIC)(tell_redeemed)
     for topic in webhook_events.TOPICS:
@@ -144,6 +147,7 @@ def _register_routes(app: Flask) -> None:
         benefits_routes.blueprint,
         redemptions_routes.blueprint,
         offline_routes.blueprint,
+        counter_routes.blueprint,
         service_orders_routes.blueprint,
         webhooks_routes.blueprint,
         library_routes.blueprint,

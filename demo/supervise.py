@@ -209,6 +209,9 @@ def process_environment(
         "REAL_NAME_URL": sandbox_url,
         "REAL_NAME_KEY_ID": believed.realname_key_id,
         "REAL_NAME_SECRET": believed.realname_key,
+        "SMS_URL": sandbox_url,
+        "SMS_KEY_ID": believed.realname_key_id,
+        "SMS_SECRET": believed.realname_key,
         **extra,
     }
 

@@ -237,6 +237,9 @@ def sandbox_environment(server: SandboxServer) -> dict[str, str]:
         "REAL_NAME_URL": server.base_url,
         "REAL_NAME_KEY_ID": believed.realname_key_id,
         "REAL_NAME_SECRET": believed.realname_key,
+        "SMS_URL": server.base_url,
+        "SMS_KEY_ID": believed.realname_key_id,
+        "SMS_SECRET": believed.realname_key,
     }
 
 

@@ -150,6 +150,37 @@ class RealNameAnswerInvalid(RealNameError):
         self.reason = reason
 
 
+class SmsError(Exception):
+    """Any failure to send a text message; none of them says to whom or what."""
+
+
+class SmsUnavailable(SmsError):
+    """The service could not be reached, was too slow, limited us or failed (5xx)."""
+
+    def __init__(
+        self, *, reason: str, retry_after_seconds: int = DEFAULT_RETRY_AFTER_SECONDS
+    ) -> None:
+        super().__init__(f"the SMS service is unavailable: {reason}")
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SmsRefused(SmsError):
+    """The service refused the request or the number; ``code`` is a stable word, or ``other``."""
+
+    def __init__(self, *, code: str) -> None:
+        super().__init__(f"the SMS service refused the message: {code}")
+        self.code = code
+
+
+class SmsAnswerInvalid(SmsError):
+    """The answer was too large or said nothing that we know."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"the SMS service's answer is not usable: {reason}")
+        self.reason = reason
+
+
 def raise_for_errcode(errcode: int) -> None:
     """Raise the typed error of WeChat's number; return when it is 0 (success)."""
     if errcode == ERRCODE_OK:

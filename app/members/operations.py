@@ -34,6 +34,7 @@ from app.members.profiles import (
 from app.members.register import NewMember, Registered, register_members
 from app.members.sessions import (
     OpenedSession,
+    end_session,
     end_sessions,
     prune_sessions,
     refresh_session,
@@ -56,6 +57,7 @@ from app.members.staff import (
     NewStaff,
     add_staff,
     close_staff,
+    confirm_second_factor,
     create_staff,
     disable_staff,
     end_staff_sessions,
@@ -84,6 +86,7 @@ __all__ = [
     "admit_request",
     "check_join",
     "close_staff",
+    "confirm_second_factor",
     "create_source_account",
     "create_staff",
     "current_texts",
@@ -91,6 +94,7 @@ __all__ = [
     "disable_staff",
     "end_member_sessions",
     "end_membership",
+    "end_session",
     "end_sessions",
     "end_source_credential",
     "end_staff_sessions",

@@ -70,12 +70,14 @@ class OpenedSession:
     life: timedelta
 
 
-def open_citizen_session(session: Session, *, citizen_id: UUID) -> OpenedSession:
+def open_citizen_session(
+    session: Session, *, citizen_id: UUID, life: timedelta = SESSION_LIFE
+) -> OpenedSession:
     """Open a session in the open transaction."""
-    opened = _opened(CITIZEN, citizen_id)
+    opened = _opened(CITIZEN, citizen_id, life)
     session.add(CitizenSession(
         citizen_id=citizen_id, session_id=opened.session_id, refresh_id=opened.refresh_id,
-        expires_at=func.now() + SESSION_LIFE,
+        expires_at=func.now() + life,
     ))
     session.flush()
     return opened
@@ -145,6 +147,11 @@ def end_sessions(*, role: str, subject_id: UUID, reason: str) -> int:
     return _end(transaction_required(), role, subject_id, reason, None)
 
 
+def end_session(*, role: str, subject_id: UUID, session_id: UUID, reason: str) -> None:
+    """End one session in the open transaction; `reason` is a stable word."""
+    _end(transaction_required(), role, subject_id, reason, session_id)
+
+
 def prune_sessions(*, limit: int) -> int:
     """Delete sessions that ended long ago, at most so many of citizens; how many of citizens.
 
@@ -155,10 +162,9 @@ def prune_sessions(*, limit: int) -> int:
         return int(session.scalar(_PRUNE, {"limit": limit}) or 0)
 
 
-def _opened(role: str, subject_id: UUID) -> OpenedSession:
+def _opened(role: str, subject_id: UUID, life: timedelta = SESSION_LIFE) -> OpenedSession:
     return OpenedSession(
-        role=role, subject_id=subject_id, session_id=new_id(), refresh_id=new_id(),
-        life=SESSION_LIFE,
+        role=role, subject_id=subject_id, session_id=new_id(), refresh_id=new_id(), life=life
     )
 
 

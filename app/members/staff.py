@@ -24,7 +24,14 @@ from sqlalchemy.orm import Session
 
 from app.kernel.crypto import field_context, keyed_digest, seal, unseal
 from app.kernel.database import hot_call, reading, transaction, transaction_required
-from app.kernel.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
+from app.kernel.errors import (
+    Conflict,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    TooMany,
+    Unauthenticated,
+)
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider, KeyPurpose
 from app.members.models import StaffAccount, StaffCredential
@@ -47,6 +54,8 @@ DUMMY_HASH = (
     "$2quXq6Ta4d/zBKTtLFeVjMiYrRljpL3ZJFGYRYou5Bw"
 )
 DUMMY_TOTP_SECRET = "JBSWY3DPEHPK3PXP" * 2  # opens nothing
+_SECONDS = text("SELECT extract(epoch FROM clock_timestamp())::bigint")
+_SUCCEEDED = text("SELECT sign_in_succeeded(:account, :client)")
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}")
 # Long enough for the rule above and yet in every list of leaked passwords.
 _LEAKED_PASSWORDS = frozenset({
@@ -80,6 +89,14 @@ class PasswordWeak(Invalid):
     code: ClassVar[str] = "password_weak"
     title: ClassVar[str] = "The password is too weak"
     advice: ClassVar[str] = "密码须为 12 至 128 个字符，不得包含账号或使用常见密码。"
+
+
+class SecondFactorRefused(NotAllowed):
+    """The code is not the authenticator's code of now, or it was used before."""
+
+    code: ClassVar[str] = "second_factor_refused"
+    title: ClassVar[str] = "The code of the second factor is refused"
+    advice: ClassVar[str] = "动态码有误或已使用，请等待新的动态码后重试。"
 
 
 class UsernameTaken(Conflict):
@@ -173,14 +190,31 @@ def sign_in_staff(
         log.warning("staff sign-in refused")
         raise SignInRefused
     with transaction() as session:
-        _use_totp_step(session, account.staff_id, step)
-        session.execute(
-            text("SELECT sign_in_succeeded(:account, :client)"),
-            {"account": account_key, "client": client_key},
-        )
+        if not _is_new_step(session, account.staff_id, step):
+            raise SignInRefused
+        session.execute(_SUCCEEDED, {"account": account_key, "client": client_key})
         opened = open_staff_session(session, staff_id=account.staff_id, role=account.role)
     log.info("staff signed in", extra={"staff": str(account.staff_id), "role": account.role})
     return opened
+
+
+def confirm_second_factor(*, keys: KeyProvider, staff_id: UUID, totp: str) -> None:
+    """Spend a fresh code of somebody who is signed in, for what a session alone may not do.
+
+    Wrong ones are slowed down like sign-ins.  `second_factor_refused`, `too_many_sign_ins`.
+    """
+    attempt_key = _attempt_key(keys, "second factor", str(staff_id))
+    _count_attempt(attempt_key, attempt_key)
+    with reading() as session:
+        credential = session.get(StaffCredential, staff_id)
+        now: int = session.execute(_SECONDS).scalar_one()
+    step = None if credential is None else _totp_step(_open_totp(keys, credential), totp, now)
+    if step is None:
+        raise SecondFactorRefused
+    with transaction() as session:
+        if not _is_new_step(session, staff_id, step):
+            raise SecondFactorRefused
+        session.execute(_SUCCEEDED, {"account": attempt_key, "client": attempt_key})
 
 
 def disable_staff(*, staff_id: UUID) -> None:
@@ -251,8 +285,7 @@ def _find(username: str) -> tuple[StaffAccount | None, StaffCredential | None, i
     )
     with reading() as session:
         row = session.execute(query).one_or_none()
-        now = session.execute(text("SELECT extract(epoch FROM clock_timestamp())::bigint"))
-        seconds: int = now.scalar_one()
+        seconds: int = session.execute(_SECONDS).scalar_one()
     return (None, None, seconds) if row is None else (row[0], row[1], seconds)
 
 
@@ -274,7 +307,8 @@ def _totp_step(secret: str, totp: str, now: int) -> int | None:
     return fitting[-1] if fitting else None
 
 
-def _use_totp_step(session: Session, staff_id: UUID, step: int) -> None:
+def _is_new_step(session: Session, staff_id: UUID, step: int) -> bool:
+    """Whether neither this code nor a later one was spent before; it is now."""
     used = session.scalar(
         update(StaffCredential)
         .where(StaffCredential.staff_id == staff_id, StaffCredential.totp_last_step < step)
@@ -282,8 +316,7 @@ def _use_totp_step(session: Session, staff_id: UUID, step: int) -> None:
         .returning(StaffCredential.staff_id)
         .execution_options(synchronize_session=False)
     )
-    if used is None:  # this code, or a later one, has signed somebody in before
-        raise SignInRefused
+    return used is not None
 
 
 def _require_account(session: Session, staff_id: UUID) -> StaffAccount:

@@ -46,6 +46,7 @@ _ERASURES: Final = (
     text("SELECT objections_erase(:citizen)"),
     text("SELECT disputes_erase(:citizen)"),
     text("SELECT repairs_erase(:citizen)"),
+    text("SELECT counter_erase(:citizen)"),
 )
 
 

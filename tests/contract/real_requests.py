@@ -29,6 +29,7 @@ from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
 from tests.contract.complaints import COMPLAINTS
+from tests.contract.counter import COUNTER
 from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.objections import OBJECTIONS
@@ -453,6 +454,7 @@ ROOMS = (
     WEBHOOKS,
     RIGHTS,
     TRAIL,
+    COUNTER,
 )
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},

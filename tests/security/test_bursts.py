@@ -85,6 +85,8 @@ MUST_BE_LIMITED = {
     "/api/v1/fairness-reports",
     f"{LIBRARY}/standing", *(f"{LIBRARY}/waivers{act}" for act in ("", "/return", "/find")),
     MACHINES, *(f"{MACHINES}/<uuid:machine_id>/{act}" for act in ("secret", "suspension")),
+    "/api/v1/paper-cards", "/api/v1/paper-cards/ending",
+    "/api/v1/card-checks", "/api/v1/card-checks/passing",
     "/api/v1/me/leave",
     *(f"/api/v1/me/consents{act}" for act in ("", "/refusals", "/withdrawals", "/prompts")),
 }

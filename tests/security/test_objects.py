@@ -35,6 +35,8 @@ from tests.security import (
     transit,
     webhooks,
 )
+from tests.security import complaints, libraries, merchants, objections, orders, transit, webhooks
+from tests.security import complaints, counter, libraries, merchants, orders, transit, webhooks
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.
@@ -399,6 +401,8 @@ CHECKS: dict[tuple[str, str], Check] = {
     **{
         route: webhooks.their_endpoints_are_unknown for route in WEBHOOKS if ENDPOINT in route[1]
     },
+    ("POST", "/card-checks"): counter.checks_begin_at_our_own_shop,
+    ("POST", "/card-checks/passing"): counter.checks_end_where_they_began,
     ("POST", "/redemptions"): scans_stay_in_our_shop,
     ("POST", "/redemptions/preview"): scans_stay_in_our_shop,
     ("POST", "/redemptions/annulments"): annulling_stays_with_our_merchant,

@@ -31,6 +31,7 @@ TELLING = {
 }
 OWN_RECEIPTS = "their own acts, by receipts that name nobody"
 TOLD = {
+    ("POST", "/card-checks/passing"),
     ("POST", "/complaints/<uuid:complaint_id>/text"),
     ("POST", "/merchant/complaints/<uuid:complaint_id>/text"),
     ("POST", "/deliveries/<uuid:delivery_id>/rows/<int:row_number>/reveal"),

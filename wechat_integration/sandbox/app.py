@@ -10,6 +10,7 @@ from wechat_integration.sandbox.control_routes import control_routes
 from wechat_integration.sandbox.faults import FaultKind, spoilt_answer
 from wechat_integration.sandbox.pay_routes import pay_routes
 from wechat_integration.sandbox.realname_routes import realname_routes
+from wechat_integration.sandbox.sms_routes import sms_routes
 from wechat_integration.sandbox.wechat_routes import wechat_routes
 from wechat_integration.sandbox.world import World
 
@@ -27,6 +28,7 @@ def create_sandbox(*, settings: SandboxSettings) -> Flask:
     world = World(settings=settings)
     app.register_blueprint(wechat_routes(world))
     app.register_blueprint(realname_routes(world))
+    app.register_blueprint(sms_routes(world))
     app.register_blueprint(pay_routes(world))
     app.register_blueprint(control_routes(world))
     _add_faults(app, world)

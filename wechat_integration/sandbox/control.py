@@ -40,7 +40,7 @@ class SandboxControl:
         )
 
     def block_user(self, *, openid: str) -> None:
-        """Make WeChat hold the user for high-risk (40226)."""
+        """Make WeChat hold the user for high-risk (40226), or the SMS service a phone number."""
         self._post("/blocked-users", {"openid": openid})
 
     def register_person(self, *, name: str, id_number: str) -> None:
@@ -56,6 +56,12 @@ class SandboxControl:
         messages = self._read("/messages")["messages"]
         assert isinstance(messages, list)
         return [SentMessage(**message) for message in messages]
+
+    def sent_pins(self, *, phone: str) -> list[str]:
+        """Return the PINs that came to a phone, oldest first."""
+        pins = self._read("/pins")["pins"]
+        assert isinstance(pins, list)
+        return [str(pin["pin"]) for pin in pins if pin["phone"] == phone]
 
     def permit_pay_score(self, *, openid: str) -> None:
         """Let the user permit service orders without confirming each."""

@@ -70,6 +70,11 @@ def _add_message_routes(routes: Blueprint, world: World) -> None:
         with world.lock:
             return jsonify(messages=[asdict(message) for message in world.inbox.sent])
 
+    @routes.get("/pins")
+    def sent_pins() -> Response:
+        with world.lock:
+            return jsonify(pins=[asdict(pin) for pin in world.pins])
+
 
 def _add_steering_routes(routes: Blueprint, world: World) -> None:
     @routes.post("/faults")

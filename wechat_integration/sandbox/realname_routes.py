@@ -21,13 +21,13 @@ def realname_routes(world: World) -> Blueprint:
     @routes.post(CHECK_PATH)
     def check() -> tuple[Response, int]:
         with world.lock:
-            refusal = _refusal_code(world)
-            return _refused(refusal, 401) if refusal else _judged(world)
+            refusal = refusal_code(world)
+            return refused(refusal, 401) if refusal else _judged(world)
 
     return routes
 
 
-def _refusal_code(world: World) -> str:
+def refusal_code(world: World) -> str:
     """Return why the request is not believed, or nothing; a nonce counts only once signed."""
     shown = request.headers
     if shown.get("x-key-id") != world.settings.realname_key_id:
@@ -56,9 +56,10 @@ def _judged(world: World) -> tuple[Response, int]:
     name = asked.get("name") if isinstance(asked, dict) else None
     id_number = asked.get("id_number") if isinstance(asked, dict) else None
     if not isinstance(name, str) or not isinstance(id_number, str):
-        return _refused("request_invalid", 400)
+        return refused("request_invalid", 400)
     return jsonify({"code": "ok", "result": world.people.judge(name, id_number).value}), 200
 
 
-def _refused(code: str, status: int) -> tuple[Response, int]:
+def refused(code: str, status: int) -> tuple[Response, int]:
+    """Return the answer that says why not."""
     return jsonify({"code": code}), status

@@ -17,6 +17,7 @@ from wechat_integration.sandbox.people import Nonces, People
 
 if TYPE_CHECKING:
     from wechat_integration.sandbox.settings import SandboxSettings
+    from wechat_integration.sandbox.sms_routes import SentPin
 
 
 class World:
@@ -39,6 +40,7 @@ class World:
         self.blocked: set[str] = set()
         self.tokens = AccessTokens(self.clock, self.settings)
         self.inbox = Inbox()
+        self.pins: list[SentPin] = []
         self.people = People()
         self.nonces = Nonces(self.clock)
         self.pay_orders = PayOrders(self.clock)

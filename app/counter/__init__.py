@@ -1,0 +1,1 @@
+"""For people without a smartphone: paper cards, and what stands behind them at a counter."""

@@ -1,0 +1,119 @@
+"""A holder of a paper card, an operator who issues it, and a clerk's counter, quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import pyotp
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app.kernel.crypto import field_context, seal
+from app.kernel.database import transaction
+from app.kernel.ids import new_id
+from app.kernel.keys import KeyPurpose
+from app.members import operations as members
+from tests.members.api import keys_of
+from tests.members.people import made_up_member
+from tests.redemptions.builders import API, Clerk
+
+REASON = "本人到窗口办理纸质卡"
+_SECRET = "JBSWY3DPEHPK3PXP" * 2
+
+
+def fresh_code(app: Flask, staff_id: UUID) -> str:
+    """A code that was not spent, of an account that signs in without a password."""
+    context = field_context(table="staff_credentials", column="totp_sealed", row_id=staff_id)
+    sealed = seal(
+        keys_of(app).active(KeyPurpose.STAFF_SECRET), _SECRET.encode(), context=context
+    )
+    with app.app_context(), transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO staff_credentials (staff_id, password_hash, totp_sealed)"
+                " VALUES (:staff, 'none', :sealed)"
+                " ON CONFLICT (staff_id) DO UPDATE SET totp_last_step = 0"
+            ),
+            {"staff": staff_id, "sealed": sealed},
+        )
+    return pyotp.TOTP(_SECRET).now()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Somebody without a smartphone."""
+
+    citizen_id: UUID
+    person: members.NewMember
+
+    @property
+    def phone(self) -> str:
+        return str(self.person.phone)
+
+
+def make_holder(app: Flask, **changes: Any) -> Holder:
+    person = replace(made_up_member(), **changes)
+    with app.app_context(), transaction():
+        return Holder(members.register_member(keys=keys_of(app), **vars(person)), person)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An operator and a clerk who speak HTTP."""
+
+    app: Flask
+    client: FlaskClient
+    operator_id: UUID
+    operator: dict[str, str]
+    clerk: Clerk
+
+    def issue(self, holder: Holder, **changes: Any) -> TestResponse:
+        body = {
+            "card_id": str(new_id()), "id_number": holder.person.id_number, "reason": REASON,
+            "totp": fresh_code(self.app, self.operator_id), **changes,
+        }
+        return self.client.post(f"{API}/paper-cards", json=body, headers=self.operator)
+
+    def issued(self, holder: Holder) -> dict[str, Any]:
+        """What is printed."""
+        return done(self.issue(holder), 201)
+
+    def start(
+        self, card: str, way: str = "pin", clerk: Clerk | None = None, **changes: Any
+    ) -> TestResponse:
+        who = clerk or self.clerk
+        body = {
+            "check_id": str(new_id()), "shop_id": str(who.shop_id), "card": card, "way": way,
+            **changes,
+        }
+        return self.client.post(f"{API}/card-checks", json=body, headers=who.headers)
+
+    def started(self, card: str, way: str = "pin") -> str:
+        return str(done(self.start(card, way), 201)["check"])
+
+    def finish(self, check: str, clerk: Clerk | None = None, **proof: str) -> TestResponse:
+        who = clerk or self.clerk
+        body = {"shop_id": str(who.shop_id), "check": check, **proof}
+        return self.client.post(f"{API}/card-checks/passing", json=body, headers=who.headers)
+
+    def redeem(self, reference: str) -> TestResponse:
+        body = {
+            "redemption_id": str(new_id()), "shop_id": str(self.clerk.shop_id),
+            "reference": reference,
+        }
+        return self.client.post(f"{API}/redemptions", json=body, headers=self.clerk.headers)
+
+
+def done(answer: TestResponse, status: int = 200) -> dict[str, Any]:
+    assert answer.status_code == status, answer.get_json()
+    document: dict[str, Any] = answer.get_json()
+    return document
+
+
+def told(answer: TestResponse) -> tuple[int, str]:
+    """The status and the code of a refusal."""
+    return answer.status_code, str(answer.get_json()["code"])
