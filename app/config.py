@@ -44,6 +44,7 @@ class Settings:
     sms_url: str | None  # the service for one-time PINs; without it: only staff open paper cards
     sms_key_id: str
     sms_secret: str | None = field(repr=False)  # at least 32 bytes
+    hotline: str  # printed on the sheets of paper cards
     programme_code: str  # the city's programme, one per deployment
     scheme_notice_days: int  # from the public notice of new rules to the day they apply, at least
     database_pool_size: int  # of each of the two pools of a process; threads plus two
@@ -93,6 +94,7 @@ class Settings:
             sms_secret=(
                 reader.text("SMS_SECRET", least_bytes=32) if environ.get("SMS_URL") else None
             ),
+            hotline=reader.text("CARD_HOTLINE", "12345"),
             programme_code=reader.text("CARD_PROGRAMME", "jinhua"),
             scheme_notice_days=reader.integer("CARD_SCHEME_NOTICE_DAYS", 30, 1, 365),
             database_pool_size=reader.integer("CARD_DATABASE_POOL_SIZE", 6, 1, 100),

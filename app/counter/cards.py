@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 
+from app.benefits.queries import list_current
 from app.counter.models import CardCheck, PaperCard, PaperCardNumber
 from app.counter.numbers import CARD_PREFIX, new_number, number_hashes, spell_number
+from app.counter.presence import Present, require_present
 from app.kernel.crypto import field_context, seal, unseal_with
 from app.kernel.database import transaction, transaction_required
-from app.kernel.errors import refusal
+from app.kernel.errors import NotFound, refusal
 from app.kernel.keys import KeyProvider
 from app.members import operations as members
-from app.members.id_numbers import parse_id_number
-from app.members.queries import find_citizen_id, find_data_key, is_active
-from app.trail.operations import Actor, record_access, require_reason
+from app.members.queries import (
+    find_data_key,
+    find_masked_profile,
+    is_active,
+)
+from app.trail.operations import Actor, record_access
+
+
+class PaperCardUnknown(NotFound):
+    """The person has no paper card that is good."""
+
+    code: ClassVar[str] = "paper_card_unknown"
+    title: ClassVar[str] = "The person has no paper card"
+    advice: ClassVar[str] = "该市民没有有效的纸质卡，请先办理。"
 
 
 @dataclass(frozen=True)
@@ -31,12 +45,12 @@ class IssuedCard:
 
 
 @dataclass(frozen=True)
-class Present:
-    """Whom an operator has in front of them: the identity card was looked at."""
+class PrintedCard:
+    """A card with what is printed beside it; `name` is masked."""
 
-    id_number: str = field(repr=False)
-    reason: str
-    totp: str = field(repr=False)
+    card: IssuedCard
+    name: str = field(repr=False)
+    benefits: tuple[str, ...]
 
 
 def issue_card(
@@ -47,7 +61,7 @@ def issue_card(
     The same id again gives the same card.  Refuses `reason_needed`, `second_factor_refused`,
     `citizen_not_found`, `card_inactive`.
     """
-    citizen_id, reason = _require_present(keys, operator_id, holder)
+    citizen_id, reason = _require_member(keys, operator_id, holder)
     with transaction() as session:
         known = session.get(PaperCard, (citizen_id, card_id))
         if known is None:
@@ -66,7 +80,7 @@ def end_card(*, keys: KeyProvider, operator_id: UUID, holder: Present) -> None:
     Again changes nothing.  Refuses `reason_needed`, `second_factor_refused`,
     `citizen_not_found`, `card_inactive`.
     """
-    citizen_id, reason = _require_present(keys, operator_id, holder)
+    citizen_id, reason = _require_member(keys, operator_id, holder)
     with transaction():
         if _end_card(citizen_id):
             record_access(
@@ -75,16 +89,32 @@ def end_card(*, keys: KeyProvider, operator_id: UUID, holder: Present) -> None:
             )
 
 
-def _require_present(
-    keys: KeyProvider, operator_id: UUID, holder: Present
-) -> tuple[UUID, str]:
-    """The citizen, and the reason in its spelling."""
-    reason = require_reason(holder.reason)
-    number = parse_id_number(holder.id_number)
-    members.confirm_second_factor(keys=keys, staff_id=operator_id, totp=holder.totp)
-    citizen_id = find_citizen_id(keys=keys, purpose="id_number", value=number.value)
-    if citizen_id is None:
-        raise members.CitizenNotFound
+def print_card(*, keys: KeyProvider, operator_id: UUID, holder: Present) -> PrintedCard:
+    """The holder's card once more, to print; the holder reads that it was printed.
+
+    Refuses `reason_needed`, `second_factor_refused`, `citizen_not_found`, `card_inactive`,
+    `paper_card_unknown`.
+    """
+    citizen_id, reason = _require_member(keys, operator_id, holder)
+    with transaction() as session:
+        record_access(
+            citizen_id=citizen_id, actor=Actor("operator", operator_id),
+            action="paper_card_printed", reason=reason, basis="membership",
+        )
+        card = session.scalar(
+            select(PaperCard)
+            .where(PaperCard.citizen_id == citizen_id, PaperCard.ended_at.is_(None))
+        )
+        profile = find_masked_profile(keys=keys, citizen_id=citizen_id)
+        if card is None or profile is None:
+            raise PaperCardUnknown
+        names = tuple(benefit.name for benefit in list_current())
+        return PrintedCard(_issued(keys, card), profile.name, names)
+
+
+def _require_member(keys: KeyProvider, operator_id: UUID, holder: Present) -> tuple[UUID, str]:
+    """The citizen at the counter, who is a member, and the reason in its spelling."""
+    citizen_id, reason = require_present(keys=keys, operator_id=operator_id, person=holder)
     if not is_active(citizen_id=citizen_id):
         raise refusal("card_inactive")
     return citizen_id, reason

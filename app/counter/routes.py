@@ -1,4 +1,4 @@
-"""Paper cards over HTTP: operators issue and end them, clerks begin and pass their checks."""
+"""Paper cards and leaving at the counter, over HTTP: operators issue, clerks check."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from typing import Any, cast
 
 from flask import Response, current_app, jsonify
 
+from app.config import running_settings
 from app.counter import cards, checks, schemas
+from app.counter.leaving import leave_at_counter
+from app.counter.presence import Present
+from app.counter.sheet import SHEET_POLICY, draw_sheet
 from app.redemptions.operations import Counter
 from app.redemptions.schemas import PreviewAnswer
+from app.rights import receipts
+from app.rights.schemas import SignedReceipt
 from app.web import limits
 from app.web.auth import Role, allow, caller
 from app.web.keys import key_provider
@@ -28,7 +34,7 @@ def issue_card(body: dict[str, Any]) -> cards.IssuedCard:
     card_id = body.pop("card_id")
     return cards.issue_card(
         keys=key_provider(), operator_id=caller().subject_id, card_id=card_id,
-        holder=cards.Present(**body),
+        holder=Present(**body),
     )
 
 
@@ -41,7 +47,38 @@ def issue_card(body: dict[str, Any]) -> cards.IssuedCard:
 def end_card(body: dict[str, Any]) -> None:
     """End the card of the person at the counter; it is dead at once."""
     cards.end_card(
-        keys=key_provider(), operator_id=caller().subject_id, holder=cards.Present(**body)
+        keys=key_provider(), operator_id=caller().subject_id, holder=Present(**body)
+    )
+
+
+@blueprint.route("/paper-cards/sheet", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
+@blueprint.arguments(schemas.Holder)
+@blueprint.response(200, content_type="text/html", description="One A4 page in large type.")
+@blueprint.refuses(404, 409)
+def print_sheet(body: dict[str, Any]) -> Response:
+    """The sheet to print for the person at the counter."""
+    printed = cards.print_card(
+        keys=key_provider(), operator_id=caller().subject_id, holder=Present(**body)
+    )
+    page = draw_sheet(printed, hotline=running_settings().hotline)
+    return Response(
+        page, content_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": SHEET_POLICY},
+    )
+
+
+@blueprint.route("/counter/leavings", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
+@blueprint.arguments(schemas.Holder)
+@blueprint.response(200, SignedReceipt)
+@blueprint.refuses(404)
+def leave(body: dict[str, Any]) -> receipts.SignedReceipt:
+    """End the membership of the person at the counter, in one step; the receipt to hand over."""
+    return leave_at_counter(
+        keys=key_provider(), operator_id=caller().subject_id, person=Present(**body)
     )
 
 

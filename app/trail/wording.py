@@ -37,6 +37,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = {
     "redeem_offline": Sentence("离线核销了您的一张权益券", _AT_SHOP),
     "annul_redemption": Sentence("撤销了一次核销，权益券的积分已退回", "更正误操作"),
     "paper_card_issued": Sentence("为您办理了纸质卡，原有纸质卡已作废", "不用手机也能使用权益"),
+    "paper_card_printed": Sentence("打印了您的纸质卡", "不用手机也能使用权益"),
     "paper_card_ended": Sentence("作废了您的纸质卡", "保护您的账户"),
     "card_pin_sent": Sentence("扫描了您的纸质卡，系统向您的手机发送了验证码", _AT_SHOP),
     "card_checked_by_pin": Sentence("凭您的短信验证码确认了纸质卡由您本人出示", _AT_SHOP),

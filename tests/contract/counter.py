@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.counter.cards import Present, issue_card
+from app.counter.cards import issue_card
 from app.counter.checks import start_check
+from app.counter.presence import Present
 from app.kernel.ids import new_id
 from app.redemptions.operations import Counter
 from app.web.auth import Role
@@ -16,17 +17,17 @@ from tests.counter.desk import REASON, fresh_code, make_holder
 from tests.members.api import keys_of
 
 
-def _present(world: World) -> dict[str, Any]:
+def _present(world: World, id_number: str | None = None) -> dict[str, Any]:
     operator_id = world.ours.callers[Role.OPERATOR].subject_id
     return {
-        "id_number": make_holder(world.app).person.id_number, "reason": REASON,
+        "id_number": id_number or make_holder(world.app).person.id_number, "reason": REASON,
         "totp": fresh_code(world.app, operator_id),
     }
 
 
-def card(world: World) -> str:
+def card(world: World, id_number: str | None = None) -> str:
     """What is printed on a card that is good."""
-    present = Present(**_present(world))
+    present = Present(**_present(world, id_number))
     with world.app.app_context():
         return issue_card(
             keys=keys_of(world.app), card_id=new_id(), holder=present,
@@ -59,11 +60,19 @@ def _passing(world: World) -> Made:
     }, {}, {}
 
 
+def _printing(world: World) -> Made:
+    id_number = make_holder(world.app).person.id_number
+    card(world, id_number)
+    return _present(world, id_number), {}, {}
+
+
 COUNTER: dict[tuple[str, str], Callable[[World], Made]] = {
     ("POST", "/paper-cards"): lambda world: (
         {"card_id": str(new_id()), **_present(world)}, {}, {}
     ),
     ("POST", "/paper-cards/ending"): lambda world: (_present(world), {}, {}),
+    ("POST", "/paper-cards/sheet"): _printing,
+    ("POST", "/counter/leavings"): lambda world: (_present(world), {}, {}),
     ("POST", "/card-checks"): _new_check,
     ("POST", "/card-checks/passing"): _passing,
 }

@@ -82,6 +82,19 @@ class Desk:
         """What is printed."""
         return done(self.issue(holder), 201)
 
+    def print_sheet(self, holder: Holder) -> TestResponse:
+        return self._with(holder, "/paper-cards/sheet")
+
+    def leave(self, holder: Holder) -> TestResponse:
+        return self._with(holder, "/counter/leavings")
+
+    def _with(self, holder: Holder, path: str) -> TestResponse:
+        body = {
+            "id_number": holder.person.id_number, "reason": REASON,
+            "totp": fresh_code(self.app, self.operator_id),
+        }
+        return self.client.post(f"{API}{path}", json=body, headers=self.operator)
+
     def start(
         self, card: str, way: str = "pin", clerk: Clerk | None = None, **changes: Any
     ) -> TestResponse:

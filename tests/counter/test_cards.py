@@ -14,12 +14,10 @@ from app.counter import checks
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.members.sessions import open_citizen_session
-from app.rights.leaving import leave
-from app.trail.operations import SYSTEM
+from app.redemptions.qr import qr_svg
 from app.trail.queries import list_trail
 from app.web.auth import Role
-from tests.counter.desk import Desk, Holder, done, fresh_code, make_holder, told
-from tests.members.api import keys_of
+from tests.counter.desk import REASON, Desk, Holder, done, fresh_code, make_holder, told
 from tests.redemptions.builders import (
     API,
     Citizen,
@@ -203,11 +201,16 @@ def test_issuing_takes_the_person_and_a_fresh_code(desk: Desk, holder: Holder) -
     assert done(desk.issue(holder, card_id=card_id), 201) == first
 
 
-def test_who_has_left_has_no_card(
-    app: Flask, desk: Desk, holder: Holder, sandbox: SandboxControl
-) -> None:
+def test_r4_who_has_left_at_the_counter_has_no_card(desk: Desk, holder: Holder) -> None:
     card = desk.issued(holder)["code"]
-    leave(keys=keys_of(app), citizen_id=holder.citizen_id, actor=SYSTEM)
+    receipt = done(desk.leave(holder))
+    assert done(desk.leave(holder))["receipt"] == receipt["receipt"]
+    line = next(
+        one for one in list_trail(citizen_id=holder.citizen_id, limit=9) if one.action == "left"
+    )
+    assert (line.actor_kind, line.actor_id, line.reason) == (
+        "operator", desk.operator_id, REASON
+    )
     assert told(desk.start(card)) == (409, "card_inactive")
 
 
@@ -230,3 +233,25 @@ def test_a_blocked_number_is_told(
 ) -> None:
     sandbox.block_user(openid=holder.phone)
     assert told(desk.start(desk.issued(holder)["code"])) == (409, "phone_refused")
+
+
+def test_r27_the_sheet_is_printed_with_a_line(
+    app: Flask, desk: Desk, holder: Holder
+) -> None:
+    publish_benefit(app, name="公交<5折>")
+    unknown = desk.print_sheet(holder)
+    assert told(unknown) == (404, "paper_card_unknown")
+    card = desk.issued(holder)
+    answer = desk.print_sheet(holder)
+    assert answer.status_code == 200
+    assert "script" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    page = answer.text
+    assert qr_svg(card["code"]) in page
+    assert card["number"][:9] in page
+    assert "公交&lt;5折&gt;" in page
+    assert "服务热线：12345" in page
+    for secret in (holder.person.name, holder.person.id_number, holder.phone):
+        assert secret not in page
+    newest = list_trail(citizen_id=holder.citizen_id, limit=1)[0]
+    assert newest.action == "paper_card_printed"

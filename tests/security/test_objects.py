@@ -27,6 +27,7 @@ from tests.records.programme import HOURS
 from tests.redemptions.builders import API
 from tests.security import (
     complaints,
+    counter,
     libraries,
     merchants,
     objections,
@@ -37,6 +38,9 @@ from tests.security import (
 )
 from tests.security import complaints, libraries, merchants, objections, orders, transit, webhooks
 from tests.security import complaints, counter, libraries, merchants, orders, transit, webhooks
+    transit,
+    webhooks,
+)
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.

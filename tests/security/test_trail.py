@@ -32,6 +32,7 @@ TELLING = {
 OWN_RECEIPTS = "their own acts, by receipts that name nobody"
 TOLD = {
     ("POST", "/card-checks/passing"),
+    ("POST", "/counter/leavings"),
     ("POST", "/complaints/<uuid:complaint_id>/text"),
     ("POST", "/merchant/complaints/<uuid:complaint_id>/text"),
     ("POST", "/deliveries/<uuid:delivery_id>/rows/<int:row_number>/reveal"),
@@ -54,6 +55,7 @@ EXCUSED = {
 }
 # Answers that are no JSON, to others than citizens.
 FILES = {
+    ("POST", "/paper-cards/sheet"): "writes a line; shown by test_the_sheet_is_printed_with_a_line",
     ("GET", "/deliveries/<uuid:delivery_id>/refusals.csv"): "its own refused rows, to their source",
     ("GET", "/deliveries/<uuid:delivery_id>/refusals.xlsx"): "the same",
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): "figures of groups",
