@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import redis
 from flask import Flask
@@ -43,6 +44,7 @@ from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
 from app.repairs import routes as repairs_routes
 from app.rights import journal
+from app.rights import copies, journal
 from app.rights import queries as rights_queries
 from app.rights import routes as rights_routes
 from app.scoring import (
@@ -117,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
         jobs.handler(topic)(pay_score.settle_order)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
+    jobs.handler(copies.COPY_TOPIC)(make_copy)
     jobs.handler(households.CHANGED_TOPIC)(refresh_household)
     _register_routes(app)
     _configure_watching(app, settings)
@@ -182,6 +185,14 @@ def tell_redeemed(message: jobs.Message) -> None:
     """Tell the merchant's programs, then the citizen: a second try finds the first part done."""
     webhook_deliveries.spread(message)
     messages.send_redeemed(message)
+
+
+def make_copy(message: jobs.Message) -> None:
+    """Make the copy that somebody asked for."""
+    copies.make_copy(
+        keys=key_provider(), citizen_id=message.citizen_id,
+        copy_id=UUID(message.payload["copy_id"]),
+    )
 
 
 def carry_out_dry_run(message: jobs.Message) -> None:

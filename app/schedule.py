@@ -9,6 +9,7 @@ from app.config import running_settings
 from app.kernel import checks, jobs, working_days
 from app.ledger import operations as ledger
 from app.ledger import queries as ledger_queries
+from app.library import pruning as library_pruning
 from app.members import operations as members
 from app.merchants import applications, employment
 from app.records import returning, uploads
@@ -18,7 +19,7 @@ from app.redemptions import offline_decisions, offline_lists, pruning, vouchers
 from app.redemptions import publishing as redemptions_publishing
 from app.redemptions import queries as redemptions_queries
 from app.repairs import endings
-from app.rights import journal, leaving
+from app.rights import copies, journal, leaving
 from app.scoring import (
     dry_runs,
     publications,
@@ -29,6 +30,7 @@ from app.scoring import (
 from app.scoring.operations import delivery_worker
 from app.service_orders import due
 from app.service_orders import queries as service_orders_queries
+from app.trail import operations as trail
 from app.transit import files as transit_files
 from app.transit import settling
 from app.web.keys import key_provider
@@ -133,6 +135,24 @@ def prune_scans() -> None:
 def prune_sessions() -> None:
     """Delete sessions that are past their time."""
     _until_done(members.prune_sessions)
+
+
+@jobs.periodic("prune_copies", cron="*/10 * * * *")
+def prune_copies() -> None:
+    """Delete copies that nobody took within their day."""
+    copies.prune_copies()
+
+
+@jobs.periodic("prune_trail", cron="21 * * * *")
+def prune_trail() -> None:
+    """Delete lines of the trail that are past their five years."""
+    _until_done(trail.prune_trail)
+
+
+@jobs.periodic("prune_waivers", cron="23 * * * *")
+def prune_waivers() -> None:
+    """Delete returned waivers of deposits that are past their time."""
+    library_pruning.prune_waivers()
 
 
 @jobs.periodic("take_deliveries", cron="* * * * * */2")

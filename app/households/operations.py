@@ -143,7 +143,8 @@ def forget_citizen(*, citizen_id: UUID) -> None:
     """Nothing of a citizen who leaves the programme stays here, in the open transaction."""
     session = transaction_required()
     _leave(citizen_id)
-    session.execute(delete(VillageResident).where(VillageResident.citizen_id == citizen_id))
+    for table in (VillageResident, HouseholdInvitation):
+        session.execute(delete(table).where(table.citizen_id == citizen_id))
 
 
 def choose_village(*, citizen_id: UUID, village_code: str | None) -> ListedVillage | None:

@@ -47,6 +47,10 @@ _ERASURES: Final = (
     text("SELECT disputes_erase(:citizen)"),
     text("SELECT repairs_erase(:citizen)"),
     text("SELECT counter_erase(:citizen)"),
+    text("SELECT complaints_erase(:citizen)"),
+    text("SELECT library_erase(:citizen)"),
+    text("SELECT transit_erase(:citizen)"),
+    text("SELECT rights_erase(:citizen)"),
 )
 
 

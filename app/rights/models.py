@@ -43,7 +43,45 @@ class LeavingReceipt(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class PersonalCopy(Base):
+    """A copy that a citizen asked for: made by a job, taken once, gone within a day.
+
+    `secret_hash` is of what opens it, told once; the content is sealed under the citizen's key.
+    """
+
+    __tablename__ = "personal_copies"
+    __table_args__ = (
+        Index(
+            "ix_personal_copies__expires_at", "expires_at",
+            postgresql_where=text("content_sealed IS NOT NULL"),
+        ),
+    )
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    copy_id: Mapped[UUID] = mapped_column(primary_key=True)
+    is_beyond_free: Mapped[bool]
+    secret_hash: Mapped[bytes]
+    content_sealed: Mapped[bytes | None]
+    asked_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    made_at: Mapped[datetime | None]
+    taken_at: Mapped[datetime | None]
+
+
+class CopyHandle(Base):
+    """From the number of a copy to whose it is."""
+
+    __tablename__ = "personal_copy_handles"
+    __table_args__ = (Index("ix_personal_copy_handles__citizen_id", "citizen_id"),)
+
+    copy_id: Mapped[UUID] = mapped_column(primary_key=True)
+    citizen_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 TABLE_KINDS = {
     "leavings": TableKind.CITIZEN,
     "leaving_receipts": TableKind.LOOKUP,
+    "personal_copies": TableKind.CITIZEN,
+    "personal_copy_handles": TableKind.LOOKUP,
 }

@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, true
 
 from app.kernel.database import reading
-from app.rights.models import Leaving, LeavingReceipt
+from app.rights.models import Leaving, LeavingReceipt, PersonalCopy
+
+COPIES_LISTED_MAX = 50
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,43 @@ class Departure:
     erase_by_at: datetime
     reduced_at: datetime | None
     erased_at: datetime | None
+
+
+@dataclass(frozen=True)
+class AskedCopy:
+    """A copy that was asked for; `state` is asked, ready, taken or over."""
+
+    copy_id: UUID
+    is_beyond_free: bool
+    asked_at: datetime
+    expires_at: datetime
+    state: str
+
+
+def find_copy(*, citizen_id: UUID, copy_id: UUID) -> AskedCopy | None:
+    """One copy of a citizen."""
+    return next(
+        (one for one in list_copies(citizen_id=citizen_id) if one.copy_id == copy_id), None
+    )
+
+
+def list_copies(*, citizen_id: UUID) -> list[AskedCopy]:
+    """The last copies that a citizen asked for, the newest first."""
+    query = (
+        select(PersonalCopy, PersonalCopy.expires_at <= func.clock_timestamp())
+        .where(PersonalCopy.citizen_id == citizen_id)
+        .order_by(PersonalCopy.asked_at.desc())
+        .limit(COPIES_LISTED_MAX)
+        .execution_options(populate_existing=True)
+    )
+    with reading() as session:
+        return [
+            AskedCopy(
+                copy_id=row.copy_id, is_beyond_free=row.is_beyond_free, asked_at=row.asked_at,
+                expires_at=row.expires_at, state=_state(row, is_over=is_over),
+            )
+            for row, is_over in session.execute(query)
+        ]
 
 
 def find_leaving(*, leaving_id: UUID) -> Departure | None:
@@ -93,3 +132,11 @@ def _departure(row: Leaving) -> Departure:
         citizen_id=row.citizen_id, leaving_id=row.leaving_id, left_at=row.left_at,
         erase_by_at=row.erase_by_at, reduced_at=row.reduced_at, erased_at=row.erased_at,
     )
+
+
+def _state(row: PersonalCopy, *, is_over: bool) -> str:
+    if row.taken_at is not None:
+        return "taken"
+    if is_over:
+        return "over"
+    return "asked" if row.made_at is None else "ready"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from flask import Response
+
 from app.config import running_settings
 from app.members import queries as members
-from app.rights import consents, leaving, queries, schemas
+from app.rights import consents, copies, leaving, queries, schemas
 from app.rights.receipts import SignedReceipt
 from app.trail.operations import Actor
 from app.web import limits
@@ -16,6 +18,7 @@ from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
 
 blueprint = Blueprint("rights", __name__, url_prefix=API_PREFIX)
+ZIP = "application/zip"
 
 
 @blueprint.route("/me/consents", methods=["GET"])
@@ -116,3 +119,25 @@ def leave(_confirmed: dict[str, Any]) -> SignedReceipt:
 def show_leaving(leaving_id: UUID) -> queries.Departure:
     """How far the erasure is, by the number on the receipt."""
     return leaving.show_leaving(leaving_id=leaving_id)
+
+
+@blueprint.route("/me/copies", methods=["GET"])
+@allow(Role.CITIZEN)
+@blueprint.response(200, schemas.AskedCopies)
+def list_copies() -> dict[str, Any]:
+    """The copies that the caller asked for."""
+    return {"copies": queries.list_copies(citizen_id=caller().subject_id)}
+
+
+@blueprint.route("/copies/<uuid:copy_id>/file", methods=["POST"])
+@public
+@limits.per_address("30/minute")
+@blueprint.arguments(schemas.CopySecret)
+@blueprint.response(200, content_type=ZIP, description="copy.json and copy.pdf.")
+@blueprint.refuses(404, 409)
+def take_copy(body: dict[str, Any], copy_id: UUID) -> Response:
+    """Open a copy, once: it is deleted here when this answers."""
+    content = copies.take_copy(keys=key_provider(), copy_id=copy_id, **body)
+    return Response(content, content_type=ZIP, headers={
+        "Content-Disposition": 'attachment; filename="copy.zip"', "Cache-Control": "no-store",
+    })

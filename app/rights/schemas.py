@@ -8,6 +8,7 @@ from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
 TEXT_VERSION_MAX = 10_000
+SECRET_MAX_CHARS = 64
 PURPOSE = validate.Regexp(r"^[a-z_]{1,40}\Z")
 
 
@@ -113,3 +114,31 @@ class Departure(ApiSchema):
         metadata={"description": "Since then only what settles open orders is kept."},
     )  # fmt: skip
     erased_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class AskedCopy(ApiSchema):
+    """A copy that was asked for."""
+
+    copy_id = fields.UUID(required=True)
+    is_beyond_free = fields.Boolean(
+        required=True, metadata={"description": "The two free ones of the year were used up."}
+    )
+    asked_at = fields.AwareDateTime(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    state = fields.String(
+        required=True, metadata={"description": "`asked`, `ready`, `taken` or `over`."}
+    )
+
+
+class AskedCopies(ApiSchema):
+    """The last copies, the newest first."""
+
+    copies = fields.List(fields.Nested(AskedCopy), required=True)
+
+
+class CopySecret(ApiSchema):
+    """What was told when the copy was asked for."""
+
+    secret = fields.String(
+        required=True, load_only=True, validate=validate.Length(1, SECRET_MAX_CHARS)
+    )

@@ -17,6 +17,9 @@ class TrailEntry(Base):
     """One act upon a citizen's data: who, what, which fields, why, on what basis."""
 
     __tablename__ = "trail_entries"
+    __table_args__ = (
+        Index("ix_trail_entries__created_at", "created_at", postgresql_using="brin"),
+    )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
     trail_id: Mapped[UUID] = mapped_column(primary_key=True)

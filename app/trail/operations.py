@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, text
 
-from app.kernel.database import transaction_required
+from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Invalid, NotAllowed
 from app.kernel.ids import new_id
 from app.trail.models import TrailAct
@@ -62,6 +62,7 @@ _APPEND = text(
     "SELECT trail_append(:citizen, :trail_id, :actor_kind, :actor_id, :action, :fields,"
     " :reason, :basis)"
 )
+_PRUNE = text("SELECT trail_prune(:limit)")
 _APPEND_MANY = text(
     "SELECT trail_append(line.citizen, line.trail_id, :actor_kind, CAST(:actor_id AS uuid),"
     " :action, :fields, :reason, :basis)"
@@ -125,6 +126,12 @@ def record_act(
         reason=reason, basis=basis,
     ))
     return act_id
+
+
+def prune_trail(*, limit: int) -> int:
+    """Delete lines of the trail that are past their five years, at most so many; how many."""
+    with transaction() as session:
+        return int(session.scalar(_PRUNE, {"limit": limit}) or 0)
 
 
 def require_reason(reason: str) -> str:

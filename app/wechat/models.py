@@ -29,6 +29,7 @@ class PayScoreNumber(Base):
     """Whose order a number at WeChat Pay stands for."""
 
     __tablename__ = "pay_score_numbers"
+    __table_args__ = (Index("ix_pay_score_numbers__citizen_id", "citizen_id"),)
 
     out_order_no: Mapped[str] = mapped_column(primary_key=True)
     citizen_id: Mapped[UUID]

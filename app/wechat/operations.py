@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
+from uuid import UUID
 
 from app.kernel.database import durable
+from app.kernel.errors import NotAllowed
 from app.kernel.keys import KeyProvider
 from app.members import operations as members
-from app.members.queries import database_now
+from app.members.queries import database_now, find_citizen_id
+from app.rights import copies
 from app.wechat.tickets import TICKET_LIFE, open_ticket, seal_ticket
+
+
+class IdentityNotConfirmed(NotAllowed):
+    """The WeChat account that answered now is not the one of whoever is signed in."""
+
+    code: ClassVar[str] = "identity_not_confirmed"
+    title: ClassVar[str] = "The identity was not confirmed by the caller's WeChat account"
+    advice: ClassVar[str] = "请使用本人绑定的微信重新确认身份。"
 
 
 class Gateway(Protocol):
@@ -69,3 +80,15 @@ def join(
     return members.join(keys=keys, request=request, openid=openid, phone=phone)
 
 
+def ask_copy(
+    *, keys: KeyProvider, gateway: Gateway, citizen_id: UUID, copy_id: UUID, code: str
+) -> copies.Ticket:
+    """Ask for a copy of everything, after WeChat has just said once more who is asking.
+
+    A code is good once and for five minutes.  IdentityNotConfirmed.
+    """
+    durable()
+    openid = gateway.exchange_code(code=code)
+    if find_citizen_id(keys=keys, purpose="openid", value=openid) != citizen_id:
+        raise IdentityNotConfirmed
+    return copies.ask_copy(citizen_id=citizen_id, copy_id=copy_id)

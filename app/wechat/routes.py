@@ -9,6 +9,7 @@ from flask import Response, current_app, request
 
 from app.members.routes import tokens_of
 from app.members.schemas import Tokens
+from app.rights.copies import Ticket
 from app.web import limits
 from app.web.auth import Role, allow, caller, public
 from app.web.keys import key_provider
@@ -35,6 +36,19 @@ def sign_in(body: dict[str, Any]) -> dict[str, Any]:
     """Sign in with a WeChat code; who is no member gets a ticket to join with."""
     found = operations.sign_in(keys=key_provider(), gateway=gateway(), **body)
     return {**vars(found), "tokens": found.opened and tokens_of(found.opened)}
+
+
+@blueprint.route("/me/copies", methods=["POST"])
+@allow(Role.CITIZEN)
+@limits.per_caller("20/hour")
+@blueprint.arguments(schemas.CopyRequest)
+@blueprint.response(202, schemas.CopyTicket)
+@blueprint.refuses(403, 404, 409)
+def ask_copy(body: dict[str, Any]) -> Ticket:
+    """Ask for a copy of everything that is kept of the caller; it is ready within minutes."""
+    return operations.ask_copy(
+        keys=key_provider(), gateway=gateway(), citizen_id=caller().subject_id, **body
+    )
 
 
 @callbacks.route("/wechat/pay-score", methods=["POST"])

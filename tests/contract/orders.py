@@ -78,7 +78,7 @@ def _own(verb: str | None = None) -> Callable[[World], Made]:
     return make
 
 
-def _bound(world: World) -> None:
+def bound(world: World) -> None:
     """The caller signs in by WeChat from now on."""
     citizen_id, keys = world.ours.citizen.subject_id, keys_of(world.app)
     with world.app.app_context(), transaction() as session:
@@ -89,12 +89,12 @@ def _bound(world: World) -> None:
 
 
 def _permission(world: World) -> Made:
-    _bound(world)
+    bound(world)
     return None, {}, {}
 
 
 def _in_wechat(world: World) -> Made:
-    _bound(world)
+    bound(world)
     shop = shop_of(world, world.ours, collection="pay_score_confirm")
     return None, {"order_id": shop.ordered()}, {}
 

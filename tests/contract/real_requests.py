@@ -38,6 +38,8 @@ from tests.contract.orders import ORDERS, Made
 from tests.contract.oversight import OVERSIGHT
 from tests.contract.repairs import REPAIRS
 from tests.contract.rights import LEAVE, RIGHTS, somebody_new
+from tests.contract.orders import ORDERS, Made, bound
+from tests.contract.rights import LEAVE, RIGHTS, forget_copies, somebody_new
 from tests.contract.settling import SETTLING
 from tests.contract.sources import SOURCES
 from tests.contract.trail import TRAIL
@@ -305,6 +307,15 @@ def _end_mine(world: World, _: SandboxControl) -> Real:
 def _wechat_sign_in(world: World, sandbox: SandboxControl) -> Real:
     person = made_up_person(sandbox)
     return Real(body={"code": sandbox.issue_login_code(openid=person.openid)})
+
+
+def _copy(world: World, sandbox: SandboxControl) -> Real:
+    bound(world)
+    citizen_id = world.ours.citizen.subject_id
+    with world.app.app_context():
+        forget_copies(citizen_id)
+    code = sandbox.issue_login_code(openid=f"openid-of-{citizen_id}")
+    return Real(body={"copy_id": str(new_id()), "code": code})
 
 
 def _join(world: World, sandbox: SandboxControl) -> Real:
@@ -576,6 +587,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/sign-in/staff"): _of_body(_staff_sign_in),
     ("POST", "/sign-in/wechat"): _wechat_sign_in,
     ("POST", "/join"): _join,
+    ("POST", "/me/copies"): _copy,
     ("POST", "/staff"): _of_body(
         lambda _: {
             "username": f"li.na-{new_id()}", "password": PASSWORD, "role": "clerk",

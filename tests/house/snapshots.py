@@ -1,8 +1,8 @@
 """Write what the house tests compare: `make snapshots`, then read the difference before committing.
 
-The migration head, the seal of each new migration, the grants of the database roles, the drawing of
-service orders, the page of rights, and a line in the access matrix for each new route, whose object
-rule a person must then write.
+The migration head, the seal of each new migration, the grants of the database roles, the drawings
+of service orders and of the data inventory, the page of rights, and a line in the access matrix for
+each new route, whose object rule a person must then write.
 """
 
 from __future__ import annotations
@@ -20,15 +20,21 @@ from alembic.script import ScriptDirectory
 
 from app.config import Settings
 from app.factory import MIGRATION_HEAD, create_app
+from app.kernel.database import Base
 from app.kernel.keys import new_key_document
+from app.rights.data_inventory import read_inventory
+from app.rights.drawing import draw_inventory, draw_schema
 from app.service_orders.transitions import draw_transitions
 from demo.servers import Database, Postgres
 from tests.conftest import ROOT, environment, migrate
+from tests.house.house import table_kinds
 from tests.house.rights import RIGHTS_PAGE, page_of_rights
 from tests.house.routes import UNDECIDED, Route, routes_of
 
 GRANTS_FILE = Path(__file__).parent / "grants.txt"
 MATRIX_FILE = Path(__file__).parent / "access_matrix.toml"
+INVENTORY_PAGE = ROOT / "docs" / "data-inventory.md"
+COPY_SCHEMA = ROOT / "docs" / "personal-copy.v1.schema.json"
 ORDERS_PAGE = ROOT / "docs" / "service-orders.md"
 SEALS_FILE = Path(__file__).parent / "migrations.sha256"
 
@@ -120,11 +126,25 @@ def page_of_transitions() -> str:
     return f"{before}{fence}{draw_transitions()}\n```\n"
 
 
+def page_of_inventory() -> str:
+    """The page of the data inventory with the tables of its files."""
+    before, mark, _ = INVENTORY_PAGE.read_text(encoding="utf-8").partition(" -->\n")
+    return f"{before}{mark}{draw_inventory(read_inventory())}\n"
+
+
+def text_of_copy_schema() -> str:
+    """The JSON Schema of a citizen's copy."""
+    table_kinds()  # imports the models of all rooms
+    return json.dumps(draw_schema(read_inventory(), Base.metadata), indent=2) + "\n"
+
+
 def main() -> None:
     """Write all snapshots."""
     seal_new_migrations()
     ORDERS_PAGE.write_text(page_of_transitions(), encoding="utf-8")
     RIGHTS_PAGE.write_text(page_of_rights(), encoding="utf-8")
+    COPY_SCHEMA.write_text(text_of_copy_schema(), encoding="utf-8")
+    INVENTORY_PAGE.write_text(page_of_inventory(), encoding="utf-8")
     (head,) = ScriptDirectory(str(ROOT / "migrations")).get_heads()
     MIGRATION_HEAD.write_text(f"{head}\n", encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="card-snapshots-") as directory:

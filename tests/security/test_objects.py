@@ -16,7 +16,7 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from app.web.openapi import openapi_document
 from integrity_card_scanner.records import sign_upload
-from tests.contract.rights import RIGHTS, decided
+from tests.contract.rights import RIGHTS, copy_asked, decided
 from tests.contract.webhooks import ENDPOINT, ENDPOINTS, WEBHOOKS
 from tests.contract.world import Party, SignedIn, World, claim, hours_file, sent
 from tests.house.routes import Route, as_openapi
@@ -256,6 +256,22 @@ def decisions_hold_our_own(world: World) -> None:
         assert told == (404, "consent_decision_unknown")
 
 
+def a_copy_opens_with_its_secret_alone(world: World) -> None:
+    ours, theirs = (copy_asked(world, party) for party in (world.ours, world.theirs))
+    for copy_id in (theirs.copy.copy_id, new_id()):
+        told, _ = asked(
+            world, world.ours.citizen, "POST", f"/copies/{copy_id}/file", {"secret": ours.secret}
+        )
+        assert told == (404, "copy_unknown")
+
+
+def the_number_of_a_copy_is_the_callers_own(world: World) -> None:
+    """Nobody gets another's copy by its number: a copy is found by its citizen first."""
+    theirs = copy_asked(world, world.theirs)
+    _, listed = asked(world, world.ours.citizen, "GET", "/me/copies")
+    assert str(theirs.copy.copy_id) not in {one["copy_id"] for one in listed["copies"]}
+
+
 def a_receipt_tells_times_alone(world: World) -> None:
     _, address, _ = RIGHTS["GET", "/leavings/<uuid:leaving_id>"](world)
     (status, _), found = asked(
@@ -274,6 +290,8 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("GET", "/me/consents/decisions"): decisions_hold_our_own,
     ("GET", "/me/consents/decisions/<uuid:consent_id>/receipt"): decisions_hold_our_own,
     ("GET", "/leavings/<uuid:leaving_id>"): a_receipt_tells_times_alone,
+    ("POST", "/copies/<uuid:copy_id>/file"): a_copy_opens_with_its_secret_alone,
+    ("POST", "/me/copies"): the_number_of_a_copy_is_the_callers_own,
     ("GET", "/deliveries/<uuid:delivery_id>"): refused(
         "GET", "/deliveries/{delivery}", (404, "delivery_not_found"), role=Role.SOURCE
     ),

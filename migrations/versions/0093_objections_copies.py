@@ -1,0 +1,20 @@
+"""The worker reads attachments for the copy of their citizen."""
+
+from alembic import op
+
+revision = "0093"
+down_revision = "0092"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute(
+        "GRANT SELECT ON objection_attachments, objection_attachment_parts TO card_job"
+    )
+
+
+def downgrade() -> None:
+    op.execute(
+        "REVOKE SELECT ON objection_attachments, objection_attachment_parts FROM card_job"
+    )
