@@ -14,7 +14,8 @@ import psycopg
 
 from app.kernel.ids import new_id
 from bench.load import request_bytes, run_load
-from bench.stage import Ready, Voucher
+from bench.stage import Ready
+from bench.vouchers import Voucher
 from demo.servers import postgres_binary
 
 CLIENTS = 8

@@ -14,7 +14,8 @@ from app.kernel.ids import new_id
 from bench.cpu import children_cpu_seconds, tree_cpu_seconds
 from bench.database import measure_redeem_in_database
 from bench.load import LoadResult, request_bytes, run_load
-from bench.stage import Ready, Voucher
+from bench.stage import Ready
+from bench.vouchers import Voucher
 
 ROUNDS = 7
 SECONDS = 2.0

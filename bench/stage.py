@@ -32,8 +32,8 @@ from app.members.operations import register_member
 from app.members.sessions import OpenedSession, open_citizen_session, open_staff_session
 from app.merchants import operations as merchants
 from app.merchants.credit_codes import check_character as check_credit_character
-from app.redemptions.vouchers import claim_voucher, show_voucher_code
 from app.web.auth import Role, issue_tokens
+from bench.vouchers import Voucher, claim_many
 from demo.load import prepare_programme
 from demo.processes import ROOT
 from demo.servers import free_port
@@ -41,7 +41,7 @@ from demo.supervise import Stack, running_stack
 
 CITIZENS = 300
 CLERKS = 64  # each may scan 600 times a minute and process
-VOUCHERS_PER_CITIZEN = 24
+VOUCHERS_PER_CITIZEN = 70  # rounds of redeem long enough that the first requests weigh little
 PRICE_POINTS = 10
 BENEFIT = "bench_ticket"
 CATALOGUE = f"""
@@ -65,15 +65,6 @@ tickets = 1
 tickets = 1
 """
 WEB_ENVIRONMENT = {"CARD_WEB_WORKERS": "2", "CARD_WEB_THREADS": "4"}
-
-
-@dataclass(frozen=True)
-class Voucher:
-    """A claimed voucher: whose it is and its code."""
-
-    citizen_id: str
-    voucher_id: str
-    code: str
 
 
 @dataclass(frozen=True)
@@ -144,12 +135,12 @@ def _fill(
     prepare_programme()
     load_benefits(CATALOGUE)
     clerks, shop_id = _open_counter()
-    tokens, vouchers = [], []
-    for number in range(CITIZENS):
-        citizen, owned = _make_citizen(keys, number)
-        tokens.append(_token(citizen))
-        vouchers += owned
+    citizens = [_make_citizen(keys, number) for number in range(CITIZENS)]
     with psycopg.connect(stack.database.admin_url, autocommit=True) as admin:
+        vouchers = claim_many(
+            admin, keys, citizens=[citizen.subject_id for citizen in citizens],
+            benefit_code=BENEFIT, count=CITIZENS * VOUCHERS_PER_CITIZEN,
+        )
         admin.execute("VACUUM ANALYZE")
         row = admin.execute("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")
         postmaster_pid = int(str((row.fetchone() or ("0",))[0]))
@@ -160,8 +151,8 @@ def _fill(
         floor_pid=floor_pid,
         floor_token=floor_token,
         postmaster_pid=postmaster_pid,
-        citizen_tokens=tokens,
-        clerk_tokens=[_token(clerk) for clerk in clerks],
+        citizen_tokens=[token_of(citizen) for citizen in citizens],
+        clerk_tokens=[token_of(clerk) for clerk in clerks],
         clerk_id=str(clerks[0].subject_id),
         clerk_session_id=str(clerks[0].session_id),
         shop_id=shop_id,
@@ -197,7 +188,7 @@ def _employ_clerk(shop_id: UUID, merchant_id: UUID) -> OpenedSession:
     return opened
 
 
-def _make_citizen(keys: KeyProvider, number: int) -> tuple[OpenedSession, list[Voucher]]:
+def _make_citizen(keys: KeyProvider, number: int) -> OpenedSession:
     first = f"33070219900101{number % 1000:03d}"
     today = city_date(now())
     with transaction() as session:
@@ -211,16 +202,11 @@ def _make_citizen(keys: KeyProvider, number: int) -> tuple[OpenedSession, list[V
             amount_points=PRICE_POINTS * VOUCHERS_PER_CITIZEN + 100,
             expires_on=today + timedelta(days=730), reason="volunteer_hours",
         ).require_accepted()
-    owned = []
-    for _ in range(VOUCHERS_PER_CITIZEN):
-        voucher_id = new_id()
-        claim_voucher(citizen_id=citizen_id, voucher_id=voucher_id, benefit_code=BENEFIT)
-        code = show_voucher_code(keys=keys, citizen_id=citizen_id, voucher_id=voucher_id)
-        owned.append(Voucher(str(citizen_id), str(voucher_id), code))
-    return opened, owned
+    return opened
 
 
-def _token(opened: OpenedSession) -> str:
+def token_of(opened: OpenedSession) -> str:
+    """What the session shows with each request."""
     return issue_tokens(
         role=Role(opened.role), subject_id=opened.subject_id, session_id=opened.session_id,
         refresh_id=opened.refresh_id, refresh_life=opened.life,
