@@ -100,7 +100,7 @@ def run_load(
                 if request is None:
                     running = False
                     break
-                idle.pop().send(request)
+                idle.pop(0).send(request)  # in turn, so that none is idle until it is closed
                 in_flight += 1
                 due = max(due + interval_seconds, started) if interval_seconds else due
             if not in_flight:
