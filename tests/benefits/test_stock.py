@@ -7,6 +7,8 @@ from flask.testing import FlaskClient
 
 from app.benefits import operations, queries
 from app.benefits.queries import PublishedBenefit
+from app.kernel.database import transaction
+from app.settlement import proof
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import (
     benefit_toml,
@@ -60,6 +62,31 @@ def test_a_later_version_brings_a_limit_but_fills_nothing_up(
     operations.load_catalogue(later.replace("version = 1", "version = 2"))
     assert current(code).version == 2
     assert queries.count_left(benefit=current(code)) == 2
+
+
+def test_a_voucher_from_before_a_budget_neither_takes_of_it_nor_fills_it(
+    app: Flask, client: FlaskClient
+) -> None:
+    code = publish_benefit(app, stock=64, subsidy=SUBSIDY)
+    citizen, clerk = make_citizen(app), make_clerk(app, takes=(code,))
+    before = current(code)
+    returned, used = citizen.claimed(client, code), citizen.claimed(client, code)
+    later = benefit_toml(code, stock=64, subsidy=SUBSIDY, budget_fen=30_000)
+    operations.load_catalogue(later.replace("version = 1", "version = 2"))
+    assert citizen.give_back(client, returned).status_code == 200
+    shown = citizen.voucher_code(client, used)
+    assert outcome(clerk.redeem(client, code=shown)) == (200, "")
+    [budget] = proof.list_budgets()
+    assert (budget.left_fen, budget.held_fen, budget.spent_fen) == (30_000, 0, 0)
+    with transaction():  # a claim that chose its version just before the next one came
+        operations.take_stock(benefit=before)
+    assert proof.list_budgets() == [budget]
+    taken = citizen.claimed(client, code)
+    [budget] = proof.list_budgets()
+    assert (budget.left_fen, budget.held_fen) == (29_700, 300)
+    assert citizen.give_back(client, taken).status_code == 200
+    assert proof.list_budgets()[0].left_fen == 30_000
+    assert proof.verify() == []
 
 
 def test_of_a_stacking_group_one_voucher_is_held_at_a_time(
