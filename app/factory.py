@@ -43,7 +43,6 @@ from app.records import routes as records_routes
 from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
 from app.repairs import routes as repairs_routes
-from app.rights import journal
 from app.rights import copies, journal
 from app.rights import queries as rights_queries
 from app.rights import routes as rights_routes

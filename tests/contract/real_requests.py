@@ -34,11 +34,9 @@ from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.objections import OBJECTIONS
 from tests.contract.offline import OFFLINE
-from tests.contract.orders import ORDERS, Made
+from tests.contract.orders import ORDERS, Made, bound
 from tests.contract.oversight import OVERSIGHT
 from tests.contract.repairs import REPAIRS
-from tests.contract.rights import LEAVE, RIGHTS, somebody_new
-from tests.contract.orders import ORDERS, Made, bound
 from tests.contract.rights import LEAVE, RIGHTS, forget_copies, somebody_new
 from tests.contract.settling import SETTLING
 from tests.contract.sources import SOURCES
@@ -452,30 +450,23 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 
 ROOMS = (
     ORDERS,
-    OBJECTIONS,
-    REPAIRS,
-    SOURCES,
     OFFLINE,
-    OBJECTIONS,
     SOURCES,
     TRANSIT,
     LIBRARIES,
     MERCHANTS,
     COMPLAINTS,
+    SETTLING,
     WEBHOOKS,
+    OBJECTIONS,
+    REPAIRS,
     RIGHTS,
     TRAIL,
     COUNTER,
+    OVERSIGHT,
 )
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},
-    **{
-        route: _of_order(make)
-        for route, make in (
-            ORDERS | OBJECTIONS | OFFLINE | TRANSIT | LIBRARIES | MERCHANTS | COMPLAINTS
-            | SOURCES | WEBHOOKS
-        ).items()
-    },
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),
     ("POST", "/villages"): _of_body(
         lambda _: {"village_code": _new_village_code(), "name": "上河村"}
@@ -507,7 +498,6 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/figures.csv"): _of_dry_run,
-    **{route: _of_order(make) for route, make in (SETTLING | OVERSIGHT).items()},
     ("GET", "/docs/<file>"): lambda *_: Real(path={"file": "start.js"}),
     ("GET", "/problems/<code>"): lambda *_: Real(path={"code": "not_found"}),
     ("GET", "/me/trail"): lambda *_: Real(query={"limit": 2}),

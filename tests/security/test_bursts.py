@@ -89,7 +89,7 @@ MUST_BE_LIMITED = {
     "/api/v1/counter/leavings",
     "/api/v1/card-checks", "/api/v1/card-checks/passing",
     "/api/v1/me/leave",
-    "/api/v1/me/leave", "/api/v1/me/copies", "/api/v1/copies/<uuid:copy_id>/file",
+    "/api/v1/me/copies", "/api/v1/copies/<uuid:copy_id>/file",
     *(f"/api/v1/me/consents{act}" for act in ("", "/refusals", "/withdrawals", "/prompts")),
 }
 READINGS = {

@@ -36,11 +36,6 @@ from tests.security import (
     transit,
     webhooks,
 )
-from tests.security import complaints, libraries, merchants, objections, orders, transit, webhooks
-from tests.security import complaints, counter, libraries, merchants, orders, transit, webhooks
-    transit,
-    webhooks,
-)
 from tests.security.test_input import input_schemas
 
 # Values that stand for an object without being a UUID.

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0096"
-down_revision = "0095"
+revision = "0108"
+down_revision = "0107"
 branch_labels = None
 depends_on = None
 

@@ -1,26 +1,25 @@
-"""The complaints of somebody who has left go, with their answers."""
+"""The settled trips of somebody who has left go with their places; others follow when settled."""
 
 from alembic import op
 
-revision = "0087"
-down_revision = "0086"
+revision = "0096"
+down_revision = "0095"
 branch_labels = None
 depends_on = None
 
-FUNCTION = "complaints_erase(uuid)"
+FUNCTION = "transit_erase(uuid)"
 
 
 def upgrade() -> None:
     op.execute("""
-    CREATE FUNCTION complaints_erase(citizen uuid) RETURNS void
+    CREATE FUNCTION transit_erase(citizen uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     BEGIN
         IF citizen_is_active(citizen) THEN
             RAISE EXCEPTION 'only who has left is erased';
         END IF;
-        DELETE FROM complaint_decisions d WHERE d.citizen_id = citizen;
-        DELETE FROM complaint_answers a WHERE a.citizen_id = citizen;
-        DELETE FROM complaints c WHERE c.citizen_id = citizen;
+        DELETE FROM transit_reports r WHERE r.citizen_id = citizen
+            AND (r.settled_on IS NOT NULL OR r.fault IS NOT NULL);
     END $$;
     """)
     op.execute(f"REVOKE ALL ON FUNCTION {FUNCTION} FROM PUBLIC")
