@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, func, text
+from sqlalchemy import ForeignKeyConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.database import Base
@@ -50,7 +50,12 @@ class CardCheck(Base):
     """
 
     __tablename__ = "card_checks"
-    __table_args__ = (Index(None, "citizen_id", "started_at"),)
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["citizen_id", "card_id"], ["paper_cards.citizen_id", "paper_cards.card_id"]
+        ),
+        Index(None, "citizen_id", "started_at"),
+    )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
     check_id: Mapped[UUID] = mapped_column(primary_key=True)

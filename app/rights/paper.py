@@ -73,7 +73,9 @@ class _Page(FPDF):
     def line_of(self, text: str, *, size: int = 10, height: float = 6) -> None:
         """A paragraph."""
         self.set_font(FONT, size=size)
-        self.multi_cell(0, height, self._writable(text), new_x="LMARGIN", new_y="NEXT")
+        self.multi_cell(
+            0, height, self._writable(text), align="L", new_x="LMARGIN", new_y="NEXT"
+        )
 
     def _writable(self, text: str) -> str:
         return "".join(

@@ -39,8 +39,7 @@ BEGIN
         JOIN source_accounts a ON a.source_id = s.source_id
         JOIN source_credentials k ON k.credential_id = s.credential_id
         WHERE s.source_id = source AND s.session_id = session AND s.ended_at IS NULL
-          AND s.expires_at > now() AND a.status = 'active'{signing}
-          AND (k.ended_at IS NULL OR k.ended_at > clock_timestamp()));
+          AND s.expires_at > now() AND a.status = 'active'{signing} AND (k.ended_at IS NULL OR k.ended_at > clock_timestamp()));
 END $$;
 """
 

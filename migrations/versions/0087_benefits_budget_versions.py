@@ -28,14 +28,14 @@ DECLARE
     b record;
     chosen bigint;
 BEGIN
-    SELECT x.code, {fen} AS fen INTO b FROM benefits x WHERE x.benefit_id = benefit;
+    SELECT x.code, {fen} INTO b FROM benefits x WHERE x.benefit_id = benefit;
     SELECT s.bucket INTO chosen FROM benefit_stock s
     WHERE s.benefit_code = b.code AND coalesce(s.left_count > 0, true)
-        AND coalesce(s.left_fen >= b.fen, true)
+        AND coalesce(s.left_fen >= b.subsidy_fen, true)
     ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF FOUND THEN
         UPDATE benefit_stock s
-        SET left_count = s.left_count - 1, left_fen = s.left_fen - b.fen
+        SET left_count = s.left_count - 1, left_fen = s.left_fen - b.subsidy_fen
         WHERE s.benefit_code = b.code AND s.bucket = chosen;
         RETURN true;
     END IF;
@@ -43,13 +43,13 @@ BEGIN
     FOR chosen IN
         SELECT s.bucket FROM benefit_stock s
         WHERE s.benefit_code = b.code AND coalesce(s.left_count > 0, true)
-            AND coalesce(s.left_fen >= b.fen, true)
+            AND coalesce(s.left_fen >= b.subsidy_fen, true)
         ORDER BY s.bucket
     LOOP
         UPDATE benefit_stock s
-        SET left_count = s.left_count - 1, left_fen = s.left_fen - b.fen
+        SET left_count = s.left_count - 1, left_fen = s.left_fen - b.subsidy_fen
         WHERE s.benefit_code = b.code AND s.bucket = chosen AND coalesce(s.left_count > 0, true)
-            AND coalesce(s.left_fen >= b.fen, true);
+            AND coalesce(s.left_fen >= b.subsidy_fen, true);
         IF FOUND THEN RETURN true; END IF;
     END LOOP;
     RETURN false;
@@ -60,9 +60,9 @@ CREATE OR REPLACE FUNCTION benefit_give_back(benefit uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE b record;
 BEGIN
-    SELECT x.code, {fen} AS fen INTO b FROM benefits x WHERE x.benefit_id = benefit;
+    SELECT x.code, {fen} INTO b FROM benefits x WHERE x.benefit_id = benefit;
     UPDATE benefit_stock s
-    SET left_count = s.left_count + 1, left_fen = s.left_fen + b.fen
+    SET left_count = s.left_count + 1, left_fen = s.left_fen + b.subsidy_fen
     WHERE s.benefit_code = b.code AND s.bucket = (
         SELECT t.bucket FROM benefit_stock t WHERE t.benefit_code = b.code
         ORDER BY t.left_count, t.left_fen, t.bucket LIMIT 1);
@@ -73,7 +73,7 @@ END $$;
 def upgrade() -> None:
     op.execute(TAKEN_FEN)
     op.execute("REVOKE ALL ON FUNCTION benefit_taken_fen(uuid) FROM PUBLIC")
-    op.execute(FUNCTIONS.format(fen="benefit_taken_fen(x.benefit_id)"))
+    op.execute(FUNCTIONS.format(fen="benefit_taken_fen(x.benefit_id) AS subsidy_fen"))
 
 
 def downgrade() -> None:

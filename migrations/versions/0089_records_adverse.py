@@ -8,16 +8,15 @@ branch_labels = None
 depends_on = None
 
 ERASE = """
-CREATE OR REPLACE FUNCTION records_erase(citizen uuid) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    IF citizen_is_active(citizen) THEN
-        RAISE EXCEPTION 'only who has left is erased';
-    END IF;
-    {more}
-    DELETE FROM record_holders h WHERE h.citizen_id = citizen;
-    DELETE FROM records r WHERE r.citizen_id = citizen;
-END $$
+    CREATE OR REPLACE FUNCTION records_erase(citizen uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN
+        IF citizen_is_active(citizen) THEN
+            RAISE EXCEPTION 'only who has left is erased';
+        END IF;{more}
+        DELETE FROM record_holders h WHERE h.citizen_id = citizen;
+        DELETE FROM records r WHERE r.citizen_id = citizen;
+    END $$
 """
 
 
@@ -42,7 +41,9 @@ def upgrade() -> None:
         TO card_web, card_job;
     GRANT SELECT ON adverse_records TO card_report;
     """)
-    op.execute(ERASE.format(more="DELETE FROM adverse_records a WHERE a.citizen_id = citizen;"))
+    op.execute(ERASE.format(
+        more="\n        DELETE FROM adverse_records a WHERE a.citizen_id = citizen;"
+    ))
 
 
 def downgrade() -> None:

@@ -20,7 +20,7 @@ def upgrade() -> None:
     CREATE TABLE bulk_viewing_alarms (
         alarm_id uuid NOT NULL,
         staff_id uuid NOT NULL,
-        view_count integer NOT NULL,
+        view_count bigint NOT NULL,
         raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         released_by uuid,
         released_at timestamptz,

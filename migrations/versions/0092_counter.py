@@ -40,7 +40,7 @@ def upgrade() -> None:
         clerk_id uuid NOT NULL,
         way text NOT NULL,
         pin_hash bytea,
-        tries_left integer NOT NULL,
+        tries_left bigint NOT NULL,
         started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         expires_at timestamptz NOT NULL,
         passed_at timestamptz,
@@ -56,6 +56,7 @@ def upgrade() -> None:
     CREATE INDEX ix_card_checks__citizen_id_started_at ON card_checks (citizen_id, started_at);
     SELECT merchant_wall('card_checks');
     GRANT SELECT, INSERT ON paper_cards, paper_card_numbers, card_checks TO card_web;
+    GRANT SELECT ON paper_cards, paper_card_numbers, card_checks TO card_job;
     GRANT UPDATE (ended_at) ON paper_cards TO card_web;
     GRANT UPDATE (tries_left, passed_at, session_id) ON card_checks TO card_web;
 

@@ -449,22 +449,9 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 
 
 ROOMS = (
-    ORDERS,
-    OFFLINE,
-    SOURCES,
-    TRANSIT,
-    LIBRARIES,
-    MERCHANTS,
-    COMPLAINTS,
-    SETTLING,
-    WEBHOOKS,
-    OBJECTIONS,
-    REPAIRS,
-    RIGHTS,
-    TRAIL,
-    COUNTER,
-    OVERSIGHT,
-)
+    ORDERS, OFFLINE, SOURCES, TRANSIT, LIBRARIES, MERCHANTS, COMPLAINTS, SETTLING, WEBHOOKS,
+    OBJECTIONS, REPAIRS, RIGHTS, TRAIL, COUNTER, OVERSIGHT,
+)  # fmt: skip
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},
     ("GET", "/villages"): lambda *_: Real(query={"after": "3307", "limit": 2}),

@@ -34,11 +34,17 @@ FITTING = {
     ("offline_scans", "fault"): "'made_up'", ("transit_reports", "fault"): "'made_up'",
     ("service_orders", "state"): "'cancelled'", ("service_orders", "owed_fen"): "0",
     ("disputed_items", "kind"): "'order'", ("objections", "kind"): "'order'",
+    ("repair_applications", "state"): "'rejected'",
+    ("repair_applications", "decided_by"): "gen_random_uuid()",
+    ("repair_applications", "decided_at"): "now()",
+    ("adverse_records", "ends_on"): "current_date",
+    ("end_notices", "receiver_kind"): "'merchant'",
     ("objections", "item_id"): "gen_random_uuid()",
     ("objections", "state"): "'proposed'", ("objections", "proposed_by"): "gen_random_uuid()",
     ("objections", "answer"): "'uphold'", ("objections", "answered_at"): "now()",
     ("objection_decisions", "outcome"): "'rejected'",
     ("objection_attachments", "media_type"): "'image/png'",
+    ("card_checks", "way"): "'document'", ("card_checks", "tries_left"): "5",
     ("pay_score_numbers", "out_order_no"): "md5('made up')",
 }
 

@@ -103,6 +103,13 @@ def fill(admin: psycopg.Connection[Any], owner: Owner) -> None:
         )}
         for table, column in places.items()
     }
+    application = new_id()
+    given["repair_applications"] = {"application_id": application} | {
+        column: seal(key, WORDS.encode(), context=field_context(
+            table="repair_applications", column=column, row_id=application
+        ))
+        for column in ("evidence_sealed", "commitment_sealed", "reasons_sealed")
+    }
     objection, file = new_id(), new_id()
     for table, columns in OBJECTIONS.items():
         given[table] = {"objection_id": objection, "attachment_id": file, "round": 1, "part": 1}
@@ -241,7 +248,7 @@ def test_r14_the_paper_can_be_read(owner: Owner, tmp_path: Path) -> None:
     made = print_copy({
         "made_at": "2026-11-29", "citizen_id": owner.citizen_id,
         "tables": {
-            "citizen_profiles": [{"name": "张𠮷", "phone": None}], "scores": [],
+            "citizen_profiles": [{"name": "阿·张𠮷", "phone": None}], "scores": [],
             "redemptions": [{"benefit_code": f"B-{number}"} for number in range(501)],
         },
     })
@@ -252,7 +259,7 @@ def test_r14_the_paper_can_be_read(owner: Owner, tmp_path: Path) -> None:
         told = subprocess.run(
             [reader, str(tmp_path / "copy.pdf"), "-"], check=True, capture_output=True, text=True
         ).stdout
-        for words in ("个人信息副本", "张〔U+20BB7〕", "核销（501 条）", "B-500", "信用分"):
+        for words in ("个人信息副本", "阿·张〔U+20BB7〕", "核销（501 条）", "B-500", "信用分"):
             assert words in told, words
 
 
