@@ -57,6 +57,7 @@ from app.scoring import version_routes as scheme_version_routes
 from app.service_orders import due
 from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
+from app.settlement import reconciling
 from app.settlement import working as settlement
 from app.trail import queries as trail_queries
 from app.trail import routes as trail_routes
@@ -229,6 +230,7 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
             rights_queries.erasure_state,
             objections_queries.objection_state,
             trail_queries.alarm_state,
+            reconciling.reconciliation_state,
         ),
     )
 

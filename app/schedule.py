@@ -30,6 +30,7 @@ from app.scoring import (
 from app.scoring.operations import delivery_worker
 from app.service_orders import due
 from app.service_orders import queries as service_orders_queries
+from app.settlement import reconciling
 from app.trail import operations as trail
 from app.transit import files as transit_files
 from app.transit import settling
@@ -202,6 +203,12 @@ def expire_points() -> None:
 def anchor_heads() -> None:
     """Commit to the heads of the ledger, ten minutes after midnight in the city."""
     ledger.anchor_heads()
+
+
+@jobs.periodic("reconcile", cron="40 16 * * *")
+def reconcile() -> None:
+    """Reconcile the days that are due, forty minutes after midnight in the city."""
+    reconciling.reconcile_due(ask=pay_score.tell_order, must_stop=jobs.must_stop)
 
 
 @jobs.periodic("keep_scores", cron="* * * * *")

@@ -127,6 +127,36 @@ class Correction(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
+class Reconciliation(Base):
+    """How many things of a day in the city fell into a class, the last time it was reconciled."""
+
+    __tablename__ = "settlement_reconciliations"
+
+    day_on: Mapped[date] = mapped_column(primary_key=True)
+    comparison: Mapped[str] = mapped_column(primary_key=True)
+    class_: Mapped[str] = mapped_column("class", primary_key=True)
+    item_count: Mapped[int]
+    checked_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Mismatch(Base):
+    """One thing of a day that one side has and the other has not, or has otherwise."""
+
+    __tablename__ = "settlement_mismatches"
+    __table_args__ = (CheckConstraint("unit IN ('points', 'fen', 'items')", name="unit"),)
+
+    day_on: Mapped[date] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    comparison: Mapped[str]
+    class_: Mapped[str] = mapped_column("class")
+    subject: Mapped[str]
+    merchant_id: Mapped[UUID | None]
+    unit: Mapped[str]
+    our_amount: Mapped[int | None]
+    their_amount: Mapped[int | None]
+    happened_at: Mapped[datetime]
+
+
 TABLE_KINDS = {
     "settlement_closings": TableKind.LOCAL,
     "settlement_confirmations": TableKind.LOCAL,
@@ -135,4 +165,6 @@ TABLE_KINDS = {
     "settlement_lines": TableKind.LOCAL,
     "settlement_answers": TableKind.LOCAL,
     "settlement_corrections": TableKind.LOCAL,
+    "settlement_reconciliations": TableKind.LOCAL,
+    "settlement_mismatches": TableKind.LOCAL,
 }

@@ -61,3 +61,11 @@ class SettlementAnswered(Conflict):
     code: ClassVar[str] = "settlement_answered"
     title: ClassVar[str] = "The sheet was answered before"
     advice: ClassVar[str] = "该结算单已答复，不能更改。"
+
+
+class ReconciliationUnknown(NotFound):
+    """That day was not reconciled yet, or it is too long ago."""
+
+    code: ClassVar[str] = "reconciliation_unknown"
+    title: ClassVar[str] = "The day is not reconciled"
+    advice: ClassVar[str] = "该日尚未对账，或对账结果已超过保存期限。"

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response
 
 from app.kernel.tables import write_csv, write_xlsx
-from app.settlement import closing, operations, papers, proof, queries, schemas
+from app.settlement import closing, operations, papers, proof, queries, reconciling, schemas
 from app.web import limits
 from app.web.auth import Role, allow, caller
 from app.web.keys import key_provider
@@ -169,6 +169,32 @@ def correct_sheet(body: dict[str, Any]) -> operations.MadeCorrection:
     return operations.correct_sheet(
         operator_id=caller().subject_id, origin_month_on=month_on, **body
     )
+
+
+@blueprint.route("/settlement/reconciliation", methods=["GET"])
+@allow(Role.OPERATOR)
+@limits.per_caller("30/minute")
+@blueprint.arguments(schemas.DayQuery, location="query")
+@blueprint.response(200, schemas.ReconciledDay)
+@blueprint.refuses(404)
+def show_reconciliation(query: dict[str, Any]) -> dict[str, Any]:
+    """A day's counts by class, and what of it matches nothing; at most a thousand are shown."""
+    found = reconciling.find_day(on=query["on"])
+    return vars(found) | {
+        "unmatched_count": found.unmatched_count,
+        "unmatched": found.unmatched[: schemas.LINES_SHOWN_MAX],
+    }
+
+
+@blueprint.route("/settlement/reconciliation.csv", methods=["GET"])
+@allow(Role.OPERATOR)
+@limits.per_caller("30/minute")
+@blueprint.arguments(schemas.DayQuery, location="query")
+@blueprint.response(200, content_type="text/csv", description="Classes, then what matches nothing.")
+@blueprint.refuses(404)
+def download_reconciliation_csv(query: dict[str, Any]) -> Response:
+    """The same as CSV in UTF-8 with a byte order mark."""
+    return Response(write_csv(reconciling.find_day(on=query["on"]).rows()), content_type=CSV)
 
 
 @blueprint.route("/settlement/budgets", methods=["GET"])

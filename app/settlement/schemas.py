@@ -6,6 +6,7 @@ from typing import Final
 
 from marshmallow import fields, validate
 
+from app.settlement.reconciling import CLASSES
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
@@ -20,6 +21,52 @@ class StatementQuery(ApiSchema):
 
     on = fields.Date(required=True, metadata={"description": "A day in the city."})
     merchant_id = fields.UUID(load_default=None)
+
+
+class DayQuery(ApiSchema):
+    """Which day in the city."""
+
+    on = fields.Date(required=True)
+
+
+class ClassCount(ApiSchema):
+    """How many things fell into a class."""
+
+    comparison = fields.String(
+        required=True, validate=validate.OneOf(["ledger", "offline", "sheets", "pay_score"])
+    )
+    class_ = fields.String(required=True, data_key="class", validate=validate.OneOf(CLASSES))
+    item_count = fields.Integer(required=True)
+
+
+class Unmatched(ClassCount):
+    """One thing that one side has and the other has not, or has otherwise."""
+
+    class Meta(ApiSchema.Meta):
+        """Each is one."""
+
+        exclude = ("item_count",)
+
+    subject = fields.String(
+        required=True,
+        metadata={"description": "A redemption, annulment, transfer, order, or kind of line."},
+    )
+    merchant_id = fields.UUID(required=True, allow_none=True)
+    unit = fields.String(required=True, validate=validate.OneOf(["points", "fen", "items"]))
+    our_amount = fields.Integer(required=True, allow_none=True)
+    their_amount = fields.Integer(required=True, allow_none=True)
+    happened_at = fields.DateTime(required=True)
+    age_hours = fields.Integer(required=True)
+
+
+class ReconciledDay(ApiSchema):
+    """A day as it was last reconciled."""
+
+    day_on = fields.Date(required=True)
+    checked_at = fields.DateTime(required=True)
+    counts = fields.List(fields.Nested(ClassCount), required=True)
+    unmatched_count = fields.Integer(required=True)
+    unmatched = fields.List(fields.Nested(Unmatched), required=True)
 
 
 class SheetQuery(ApiSchema):

@@ -112,6 +112,20 @@ def settle_order(message: Message) -> None:
             _bring_in_line(client, order, remote, must_debit=message.topic == DEBIT_TOPIC)
 
 
+def tell_order(citizen_id: UUID, order_id: UUID) -> tuple[str, int | None] | None:
+    """How WeChat has an order and what it comes to there, in fen; None: it has none.
+
+    Whatever goes wrong is `pay_score_unavailable`: ask again later.
+    """
+    durable()
+    try:
+        found = _client().query(out_order_no=_number(citizen_id, order_id))
+    except PayScoreError as error:
+        log.warning("Pay Score does not tell of an order", extra={"reason": str(error)})
+        raise PayScoreIsUnavailable(retry_after_seconds=PAY_SCORE_RETRY_SECONDS) from None
+    return None if found is None else (found.state, found.total_fen)
+
+
 def open_confirmation(*, citizen_id: UUID, order_id: UUID) -> str:
     """What the mini-program opens in WeChat so that the holder confirms the order.
 
@@ -221,8 +235,7 @@ def _openid(citizen_id: UUID) -> str:
 
 def _number_of(order: Order) -> str:
     """The order's number at WeChat: always the same, of letters and digits, nobody's."""
-    ids = order.citizen_id.bytes + order.order_id.bytes
-    number = hashlib.sha256(b"pay_score:" + ids).hexdigest()[:32]
+    number = _number(order.citizen_id, order.order_id)
     with transaction() as session:
         session.execute(
             insert(PayScoreNumber)
@@ -232,6 +245,11 @@ def _number_of(order: Order) -> str:
             .on_conflict_do_nothing()
         )
     return number
+
+
+def _number(citizen_id: UUID, order_id: UUID) -> str:
+    ids = citizen_id.bytes + order_id.bytes
+    return hashlib.sha256(b"pay_score:" + ids).hexdigest()[:32]
 
 
 def _client() -> PayScoreClient:

@@ -67,6 +67,21 @@ def _correction(world: World) -> Made:
     return body, {}, {}
 
 
+def _reconciled(world: World) -> Made:
+    web_url = world.app.extensions["card_settings"].database_url
+    with psycopg.connect(web_url.replace("card_web", "card_job")) as worker:
+        worker.execute(
+            "INSERT INTO settlement_reconciliations VALUES"
+            " (%s, 'ledger', 'missing_in_ledger', 1, now()) ON CONFLICT DO NOTHING", (DAY["on"],)
+        )
+        worker.execute(
+            "INSERT INTO settlement_mismatches VALUES (%s, 1, 'ledger', 'missing_in_ledger', %s,"
+            " %s, 'points', 20, NULL, now()) ON CONFLICT DO NOTHING",
+            (DAY["on"], str(new_id()), world.ours.merchant_id),
+        )
+    return None, {}, DAY
+
+
 SETTLING: dict[tuple[str, str], Callable[[World], Made]] = {
     **{
         ("GET", f"/settlement/statement{form}"): lambda _: (None, {}, DAY)
@@ -75,6 +90,9 @@ SETTLING: dict[tuple[str, str], Callable[[World], Made]] = {
     **{
         ("GET", f"/settlement/sheet{form}"): lambda _: (None, {}, MONTH)
         for form in ("", ".csv", ".xlsx")
+    },
+    **{
+        ("GET", f"/settlement/reconciliation{form}"): _reconciled for form in ("", ".csv")
     },
     ("GET", "/settlement/sheets"): lambda _: (None, {}, {"limit": 2}),
     ("GET", "/settlement/undecided-scans"): lambda _: (None, {}, MONTH),

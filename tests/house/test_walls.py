@@ -20,6 +20,7 @@ OPEN = {
     # Views that read others' rows for their rule and hold the wall in their own text.
     "merchant_codes", "offline_uses", "redemption_uses", "service_order_uses", "transit_uses",
     "offline_standing",  # a view, with its owner's rights, for operators and signed uploads
+    "redemption_transfers", "service_order_collections",  # each thing alone, for the worker
 }
 
 

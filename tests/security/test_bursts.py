@@ -101,6 +101,7 @@ READINGS = {
       for form in ("", ".csv", ".xlsx")),
     "/api/v1/settlement/undecided-scans", "/api/v1/settlement/budgets",
     "/api/v1/city-indicators", "/api/v1/city-indicators.csv",
+    "/api/v1/settlement/reconciliation", "/api/v1/settlement/reconciliation.csv",
     "/api/v1/me/pass-code.png", "/api/v1/me/pass-code.svg", "/api/v1/schemes", SCHEME, BENEFIT,
     "/api/v1/publications", "/api/v1/offline/key-list", "/api/v1/offline/deny-list",
     f"{PUBLICATION}.json", f"{PUBLICATION}.jws",

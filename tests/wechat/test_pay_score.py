@@ -21,10 +21,13 @@ from werkzeug.serving import make_server
 from app.config import Settings
 from app.factory import create_app
 from app.kernel import jobs
+from app.kernel.clock import CITY_ZONE
 from app.kernel.database import close_connections, transaction
 from app.kernel.jobs import Message
+from app.members.queries import database_now
 from app.service_orders import due
 from app.service_orders.queries import find_order
+from app.settlement import reconciling
 from app.wechat import pay_score
 from tests.ledger.checks import assert_ledger_balances
 from tests.members.api import claims_of, join, made_up_person
@@ -402,3 +405,53 @@ def test_the_permission_is_asked_for_and_taken_back(
     sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path="/v3/payscore/permissions")
     answer = client.post(PERMISSION, headers=headers)
     assert (answer.status_code, refusal(answer)) == (503, "pay_score_unavailable")
+
+
+def test_o7_every_bill_of_a_day_is_in_a_class_by_what_pay_score_says(
+    collecting: Collecting, sandbox: SandboxControl
+) -> None:
+    orders = [collecting.shop.started() for _ in range(4)]
+    collecting.work()
+    for order_id in orders:
+        done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.debit()
+    noted, unnoted, unpaid, at_counter = orders
+    done(collecting.shop.counter(at_counter, "payment"))
+    for order_id in (noted, unnoted):
+        sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    with collecting.worker.app_context():
+        pay_score.settle_order(message_about(collecting, noted))
+    found = reconciled(collecting)
+    assert dict(found.counts) == {
+        "matched": 1, "paid_there_only": 1, "pay_score_open": 2,
+    }  # fmt: skip
+    [lost] = found.unmatched
+    assert (lost.subject, lost.our_amount, lost.their_amount) == (unnoted, 1_500, 1_500)
+    collecting.work()  # tells WeChat of the counter
+    sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path=ORDERS)
+    assert dict(reconciled(collecting).counts) == {"not_asked": 4}
+    sandbox.clear_faults()
+    with collecting.worker.app_context():
+        pay_score.settle_order(message_about(collecting, unnoted))
+    settled = reconciled(collecting)
+    assert dict(settled.counts) == {"matched": 3, "pay_score_open": 1}
+    assert settled.unmatched == ()
+    assert collecting.shop.state(unpaid) == "completed"
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    counts: tuple[tuple[str, int], ...]
+    unmatched: tuple[reconciling.Unmatched, ...]
+
+
+def reconciled(collecting: Collecting) -> Reconciled:
+    """Today's orders, as the worker reconciles them."""
+    with collecting.worker.app_context():
+        today = database_now().astimezone(CITY_ZONE).date()
+        reconciling.reconcile_day(on=today, ask=pay_score.tell_order)
+        found = reconciling.find_day(on=today)
+    counts = tuple(
+        (one.class_, one.item_count) for one in found.counts if one.comparison == "pay_score"
+    )
+    return Reconciled(counts, found.unmatched)
