@@ -110,6 +110,11 @@ def fill(admin: psycopg.Connection[Any], owner: Owner) -> None:
         ))
         for column in ("evidence_sealed", "commitment_sealed", "reasons_sealed")
     }
+    card = new_id()
+    given["paper_cards"] = {"card_id": card, "number_sealed": seal(
+        key, WORDS.encode(),
+        context=field_context(table="paper_cards", column="number_sealed", row_id=card),
+    )}
     objection, file = new_id(), new_id()
     for table, columns in OBJECTIONS.items():
         given[table] = {"objection_id": objection, "attachment_id": file, "round": 1, "part": 1}

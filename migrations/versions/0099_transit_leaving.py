@@ -1,32 +1,30 @@
-"""Returned waivers go in time, and at once when their reader has left."""
+"""The settled trips of somebody who has left go with their places; others follow when settled."""
 
 from alembic import op
 
-revision = "0093"
-down_revision = "0092"
+revision = "0099"
+down_revision = "0098"
 branch_labels = None
 depends_on = None
 
-FUNCTION = "library_erase(uuid)"
+FUNCTION = "transit_erase(uuid)"
 
 
 def upgrade() -> None:
     op.execute("""
-    -- A waiver that is not returned stays under its random number, for the library to settle.
-    CREATE FUNCTION library_erase(citizen uuid) RETURNS void
+    CREATE FUNCTION transit_erase(citizen uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     BEGIN
         IF citizen_is_active(citizen) THEN
             RAISE EXCEPTION 'only who has left is erased';
         END IF;
-        DELETE FROM library_waivers w WHERE w.citizen_id = citizen AND w.returned_at IS NOT NULL;
+        DELETE FROM transit_reports r WHERE r.citizen_id = citizen
+            AND (r.settled_on IS NOT NULL OR r.fault IS NOT NULL);
     END $$;
     """)
     op.execute(f"REVOKE ALL ON FUNCTION {FUNCTION} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {FUNCTION} TO card_job")
-    op.execute("GRANT DELETE ON library_waivers TO card_job")
 
 
 def downgrade() -> None:
-    op.execute("REVOKE DELETE ON library_waivers FROM card_job")
     op.execute(f"DROP FUNCTION {FUNCTION}")

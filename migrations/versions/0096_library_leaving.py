@@ -1,4 +1,4 @@
-"""The settled trips of somebody who has left go with their places; others follow when settled."""
+"""Returned waivers go in time, and at once when their reader has left."""
 
 from alembic import op
 
@@ -7,24 +7,26 @@ down_revision = "0095"
 branch_labels = None
 depends_on = None
 
-FUNCTION = "transit_erase(uuid)"
+FUNCTION = "library_erase(uuid)"
 
 
 def upgrade() -> None:
     op.execute("""
-    CREATE FUNCTION transit_erase(citizen uuid) RETURNS void
+    -- A waiver that is not returned stays under its random number, for the library to settle.
+    CREATE FUNCTION library_erase(citizen uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     BEGIN
         IF citizen_is_active(citizen) THEN
             RAISE EXCEPTION 'only who has left is erased';
         END IF;
-        DELETE FROM transit_reports r WHERE r.citizen_id = citizen
-            AND (r.settled_on IS NOT NULL OR r.fault IS NOT NULL);
+        DELETE FROM library_waivers w WHERE w.citizen_id = citizen AND w.returned_at IS NOT NULL;
     END $$;
     """)
     op.execute(f"REVOKE ALL ON FUNCTION {FUNCTION} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {FUNCTION} TO card_job")
+    op.execute("GRANT DELETE ON library_waivers TO card_job")
 
 
 def downgrade() -> None:
+    op.execute("REVOKE DELETE ON library_waivers FROM card_job")
     op.execute(f"DROP FUNCTION {FUNCTION}")

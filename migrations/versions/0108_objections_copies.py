@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0105"
-down_revision = "0104"
+revision = "0108"
+down_revision = "0107"
 branch_labels = None
 depends_on = None
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0095"
-down_revision = "0094"
+revision = "0098"
+down_revision = "0097"
 branch_labels = None
 depends_on = None
 

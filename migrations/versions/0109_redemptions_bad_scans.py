@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0106"
-down_revision = "0105"
+revision = "0109"
+down_revision = "0108"
 branch_labels = None
 depends_on = None
 
