@@ -99,7 +99,7 @@ def show_receipt(consent_id: UUID) -> SignedReceipt:
 
 @blueprint.route("/me/leave", methods=["POST"])
 @allow(Role.CITIZEN)
-@limits.per_caller("10/minute")
+@limits.per_caller("30/minute")
 @blueprint.arguments(schemas.Leave)
 @blueprint.response(200, schemas.SignedReceipt)
 @blueprint.refuses(404)

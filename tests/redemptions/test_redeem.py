@@ -419,7 +419,8 @@ def test_the_shops_day_names_no_person_and_pages(
         answer["redemption_id"] for answer in reversed(receipts)
     ]
     assert {key for line in lines for key in line} == {
-        "receipt", "redemption_id", "benefit_code", "price_points", "redeemed_at", "annulled_at"
+        "receipt", "redemption_id", "benefit_code", "price_points", "redeemed_at", "annulled_at",
+        "is_disputed",
     }
     page = clerk.today(client, limit=2)
     rest = clerk.today(client, limit=2, before=page[-1]["redeemed_at"])

@@ -23,6 +23,7 @@ from app.scoring.charts import figures_csv
 from app.scoring.version_queries import DryRun, VersionName
 from app.settlement.papers import Paper
 from app.settlement.queries import Apart, Line, Statement
+from app.settlement.reconciling import ClassCount, ReconciledDay, Unmatched
 
 APP: Final = Path(__file__).parents[2] / "app"
 TABLES: Final = APP / "kernel" / "tables.py"
@@ -175,6 +176,15 @@ def _statement_xlsx() -> bytes:
     return write_xlsx(_hostile_paper().rows(), sheet_name="日对账单")
 
 
+def _hostile_reconciliation() -> ReconciledDay:
+    now = datetime(2026, 6, 12, tzinfo=UTC)
+    unmatched = tuple(
+        Unmatched("ledger", "amount_differs", text, None, text, 1, 2, now, 1) for text in HOSTILE
+    )
+    counts = (ClassCount("ledger", "amount_differs", len(unmatched)),)
+    return ReconciledDay(date(2026, 6, 12), now, counts, unmatched)
+
+
 # The functions that write exports: the kind, and what is written when everything is hostile.
 EXPORTS: Final[dict[str, tuple[str, Callable[[], bytes]]]] = {
     "oversight/papers.py fairness_csv": ("csv", lambda: fairness_csv(_hostile_report()).encode()),
@@ -189,6 +199,9 @@ EXPORTS: Final[dict[str, tuple[str, Callable[[], bytes]]]] = {
     "scoring/charts.py figures_csv": ("csv", lambda: figures_csv(_hostile_run()).encode()),
     "settlement/routes.py download_statement_csv": ("csv", _statement_csv),
     "settlement/routes.py download_statement_xlsx": ("xlsx", _statement_xlsx),
+    "settlement/routes.py download_reconciliation_csv": (
+        "csv", lambda: write_csv(_hostile_reconciliation().rows()).encode(),
+    ),
     "settlement/routes.py download_sheet_csv": ("csv", _statement_csv),
     "settlement/routes.py download_sheet_xlsx": ("xlsx", _statement_xlsx),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -114,6 +115,7 @@ ROUTES = [
     route for route in matrix()
     if route.rule in (READINGS if route.method == "GET" else MUST_BE_LIMITED)
 ]  # fmt: skip
+BURST_SECONDS = 3  # no burst of a whole limit takes longer
 SHARED_MAX = 120  # larger limits are burst in this process alone
 
 
@@ -143,6 +145,13 @@ def headers_of(world: World, route: Route) -> dict[str, str]:
     if route.rule != REFRESH:
         return caller_of(world, route)
     return sign_in_again(world.app, world.ours.citizen).refresh_headers
+
+
+def wait_for_room(limit: RateLimitItem) -> None:
+    """Windows in the memory of a process end with the clock: no burst may stand across an end."""
+    left = limit.get_expiry() - time.monotonic() % limit.get_expiry()
+    if left < BURST_SECONDS:
+        Event().wait(left)
 
 
 def check(statuses: list[int], last: Any, limit: RateLimitItem) -> None:
@@ -202,6 +211,7 @@ def test_s20_the_limits_hold_without_redis(
             limit = limit_of(world.app, route)
             if limit.amount > SHARED_MAX:
                 continue
+            wait_for_room(limit)
             headers, statuses = headers_of(world, route), []
             for _ in range(limit.amount + 3):
                 answer = server.request(

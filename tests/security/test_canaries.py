@@ -48,6 +48,8 @@ REASON = "本人到窗口核对"
 PUBLIC_WORDS = {
     "name", "unit", "display_name", "username", "title", "notice", "guarantor_name",
     "body",  # of a commitment text, which the city publishes
+    # Of a shop, and of an entry about an organisation: shown to everybody.
+    "address", "document_number", "authority", "legal_basis",
 }
 
 

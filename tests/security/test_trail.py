@@ -63,6 +63,12 @@ FILES = {
     ("GET", "/transit/files/<uuid:file_id>.jsonl"):
         "prices by the operator's own random accounts, which riders opened themselves",
     ("GET", "/transit/files/<uuid:file_id>.jws"): "a signature",
+    ("GET", "/fairness-reports/<uuid:report_id>/page"): "figures of groups",
+    ("GET", "/fairness-reports/<uuid:report_id>/figures.csv"): "figures of groups",
+    ("GET", "/city-indicators.csv"): "figures of the city",
+    ("GET", "/settlement/reconciliation.csv"): "what did not agree, without persons",
+    ("POST", "/objections/<uuid:objection_id>/attachments/<uuid:attachment_id>/reading"):
+        "writes a line; shown by tests/objections/test_attachments.py",
     **{
         ("GET", f"/settlement/{paper}.{kind}"): "the merchant's own redemptions, without persons"
         for paper in ("sheet", "statement") for kind in ("csv", "xlsx")
