@@ -10,6 +10,7 @@ from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
 HASH = validate.Regexp(r"[0-9a-f]{64}\Z")
+BENEFIT_CODE = validate.Regexp(r"[a-z][a-z0-9_]{1,39}\Z")  # a code, no free text
 SECRET = validate.Regexp(r"[A-Za-z0-9_-]{32,64}\Z")
 ROLE = validate.OneOf(["clerk", "merchant_owner"])
 SHOPS_MAX = 50
@@ -71,7 +72,7 @@ class NewApplication(Ticket):
         fields.Nested(Place), required=True, validate=validate.Length(1, SHOPS_MAX)
     )
     benefit_codes = fields.List(
-        fields.String(validate=validate.Length(1, 64)), load_default=list,
+        fields.String(validate=BENEFIT_CODE), load_default=list,
         validate=validate.Length(0, BENEFITS_MAX),
     )
     contact_name = fields.String(required=True, validate=validate.Length(1, 50))
