@@ -1082,6 +1082,8 @@ BEGIN
         SELECT p.oid FROM pg_proc p
         WHERE p.pronamespace = 'public'::regnamespace AND starts_with(p.proname, 'ledger_')
     LOOP
+        -- One that another took along is gone, and has no name any more.
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_proc p WHERE p.oid = f);
         EXECUTE format('DROP FUNCTION %s CASCADE', f);
     END LOOP;
 END $$;

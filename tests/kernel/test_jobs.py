@@ -228,6 +228,7 @@ def test_a_worker_that_loses_the_database_stops_and_the_next_goes_on(
     while worker.process.poll() is None:
         effects.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'card_job'"
+            " AND datname = current_database()"
         )
         time.sleep(0.05)
     assert worker.process.returncode != 0
