@@ -207,7 +207,7 @@ def publish_benefits(document: TextIO) -> None:
     """Publish the new versions of a TOML catalogue; the same file again changes nothing."""
     try:
         loaded = load_catalogue(document.read())
-    except BadCatalogueError as error:
+    except (BadCatalogueError, DomainError) as error:
         raise click.ClickException(str(error)) from error
     lines = [f"published {one}" for one in loaded.published]
     lines += [f"unchanged {one}" for one in loaded.unchanged]

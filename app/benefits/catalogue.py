@@ -47,6 +47,7 @@ class CatalogueEntry:
     baseline: Mapping[str, Any]
     tiers: Mapping[str, Mapping[str, Any]]
     score_steps: tuple[Mapping[str, Any], ...]
+    honours: tuple[Mapping[str, Any], ...]
     price_points: int
     consent_purpose: str | None
     valid_from: date
@@ -104,6 +105,14 @@ def changed_version(entry: CatalogueEntry) -> BadCatalogueError:
     )
 
 
+def unknown_honour(entry: CatalogueEntry, record_type: str) -> BadCatalogueError:
+    """The error that the information catalogue has no such records, or none to be honoured for."""
+    place = f"catalogue.benefit {entry.code}.honour"
+    return BadCatalogueError(
+        [Fault(1, place, f"no positive records of type {record_type} with these items are known")]
+    )
+
+
 def _entry(one: Mapping[str, Any], raw: Mapping[str, Any]) -> CatalogueEntry:
     subsidy, slots = one.get("subsidy", {}), one.get("slots", {})
     limits = [one["claim_limit"]] if "claim_limit" in one else one.get("claim_limits", [])
@@ -118,6 +127,7 @@ def _entry(one: Mapping[str, Any], raw: Mapping[str, Any]) -> CatalogueEntry:
         baseline=one["baseline"],
         tiers=one.get("tiers", {}),
         score_steps=tuple(one.get("step", ())),
+        honours=tuple(one.get("honour", ())),
         price_points=one.get("price_points", 0),
         consent_purpose=one.get("consent_purpose"),
         valid_from=one["valid_from"],

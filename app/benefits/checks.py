@@ -125,9 +125,15 @@ def _use(one: Mapping[str, Any]) -> Said:
     limited = any(key in one for key in ("stock", "budget_fen", "price_points", "slots"))
     if one.get("offline_allowed") and (limited or not claimed):
         yield "offline_allowed", "what is limited, priced, lent or stated needs the network"
-    told = one["kind"] != "ticket" and ("tiers" in one or "step" in one)
+    told = one["kind"] != "ticket" and any(key in one for key in ("tiers", "step", "honour"))
     if told and "consent_purpose" not in one:
         yield "kind", "the receiver learns of the tier: consent_purpose is missing"
+    for honour in one.get("honour", ()):
+        if not re.fullmatch(WORD, honour["record_type"]):
+            yield "honour", "a record type is small letters, digits and _"
+        items = honour.get("items", [""])
+        if not items or len(set(items)) < len(items):
+            yield "honour", "different items expected; where any will do leave them out"
 
 
 def _rungs(
@@ -159,5 +165,9 @@ def _rungs(
     rungs += [
         Rung((*path, "step", at, "value"), f"step {step['least_score']}", step["value"])
         for at, step in enumerate(steps)
+    ]
+    rungs += [
+        Rung((*path, "honour", at, "value"), f"honour {at + 1}", honour["value"])
+        for at, honour in enumerate(one.get("honour", ()))
     ]
     return rungs, findings

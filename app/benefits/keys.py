@@ -17,6 +17,11 @@ STEP = {
     "least_score": Key(Kind.WHOLE, "From this score on,"),
     "value": Key(Kind.TABLE, "this is given.", keys=VALUE_KEYS),
 }
+HONOUR = {
+    "record_type": Key(Kind.TEXT, "Who holds a record of this type of the information catalogue"),
+    "items": Key(Kind.TEXTS, "with one of these items; without them any", needed=False),
+    "value": Key(Kind.TABLE, "gets this, whatever the score.", keys=VALUE_KEYS),
+}
 LIMIT = {
     "count": Key(Kind.WHOLE, "How many one person may claim in"),
     "period": Key(Kind.TEXT, "a period in the city.", choices=PERIODS),
@@ -79,6 +84,12 @@ BENEFIT = {
     "baseline": Key(Kind.TABLE, "What everybody gets, with or without a card.", keys=VALUE_KEYS),
     "tiers": Key(Kind.NAMED, "What each tier gets; or else steps.", needed=False, keys=VALUE_KEYS),
     "step": Key(Kind.TABLES, "What is given from a score on.", needed=False, keys=STEP),
+    "honour": Key(
+        Kind.TABLES,
+        "What honoured people get: each at least the one before it, and the highest tier.",
+        needed=False,
+        keys=HONOUR,
+    ),
     "illustrative": Key(Kind.TEXTS, "Keys that no published source gives.", needed=False),
 }
 CATALOGUE = {

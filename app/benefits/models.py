@@ -45,6 +45,7 @@ class Benefit(Base):
     slot_give_back_seconds: Mapped[int | None]
     stock_limited: Mapped[bool]
     score_steps: Mapped[list[Any]] = mapped_column(server_default="[]")
+    honours: Mapped[list[Any]] = mapped_column(server_default="[]")
     subsidy_payer: Mapped[str | None]
     subsidy_fen: Mapped[int] = mapped_column(server_default="0")
     budget_fen: Mapped[int | None]

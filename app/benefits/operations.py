@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
@@ -15,7 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.benefits import queries, refusals
-from app.benefits.catalogue import CatalogueEntry, changed_version, parse_catalogue
+from app.benefits.catalogue import (
+    CatalogueEntry,
+    changed_version,
+    parse_catalogue,
+    unknown_honour,
+)
 from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
 from app.benefits.queries import PublishedBenefit
 from app.benefits.values import is_at_least
@@ -25,6 +30,7 @@ from app.kernel.errors import refusal
 from app.kernel.ids import new_id
 from app.ledger import queries as ledger
 from app.members.queries import list_consents
+from app.records.queries import catalogue_in_force
 from app.scoring import queries as scoring
 
 STOCK_BUCKETS: Final = 16
@@ -66,9 +72,11 @@ class Offer:
 def load_catalogue(text_of_file: str) -> LoadedCatalogue:
     """Publish the new versions of a catalogue file; a published version never changes.
 
-    BadCatalogueError names what is wrong; then nothing is published.
+    BadCatalogueError names what is wrong; then nothing is published.  With honours in it refuses
+    `catalogue_not_published`: they go by the records that the information catalogue knows.
     """
     entries = parse_catalogue(text_of_file)
+    _require_known_honours(entries)
     published: list[str] = []
     unchanged: list[str] = []
     with transaction() as session:
@@ -86,10 +94,21 @@ def load_catalogue(text_of_file: str) -> LoadedCatalogue:
     return LoadedCatalogue(tuple(published), tuple(unchanged))
 
 
+def _require_known_honours(entries: Sequence[CatalogueEntry]) -> None:
+    """What nobody can hold would honour nobody, and nobody would notice."""
+    honours = [(entry, one) for entry in entries for one in entry.honours]
+    known = catalogue_in_force().record_types if honours else {}
+    for entry, one in honours:
+        kind = known.get(one["record_type"])
+        if kind is None or not kind.positive or not kind.items.issuperset(one.get("items", ())):
+            raise unknown_honour(entry, one["record_type"])
+
+
 def _publish(session: Session, entry: CatalogueEntry) -> None:
     facts = {name: value for name, value in vars(entry).items() if name != "stock"}
     facts |= {
-        name: [*facts[name]] for name in ("weekdays", "score_steps", "claim_limits")
+        name: [*facts[name]]
+        for name in ("weekdays", "score_steps", "honours", "claim_limits")
     }
     limited = entry.stock is not None or entry.budget_fen is not None
     session.add(Benefit(benefit_id=new_id(), stock_limited=limited, **facts))

@@ -50,6 +50,7 @@ class PublishedBenefit:
     baseline: Mapping[str, Any]
     tiers: Mapping[str, Mapping[str, Any]]
     score_steps: tuple[Mapping[str, Any], ...]
+    honours: tuple[Mapping[str, Any], ...]
     price_points: int
     consent_purpose: str | None
     valid_from: date
@@ -77,7 +78,7 @@ class PublishedBenefit:
 
 @dataclass(frozen=True)
 class GrantedValue:
-    """What a citizen gets of a benefit; `improved` when a tier lifts it above the baseline."""
+    """What a citizen gets of a benefit; `improved` when it is above the baseline."""
 
     value: Mapping[str, Any]
     improved: bool
@@ -125,7 +126,7 @@ def find_version(*, benefit_id: UUID) -> PublishedBenefit:
 
 
 def value_for_citizen(*, citizen_id: UUID, benefit_id: UUID) -> GrantedValue:
-    """What this citizen gets now: by tier where the receiver may be told, else the baseline."""
+    """What this citizen gets now: by honour or tier where it may be told, else the baseline."""
     with reading() as session:
         row = session.execute(_VALUE, {"citizen": citizen_id, "benefit": benefit_id}).one()
         return GrantedValue(value=row.value, improved=row.improved)
@@ -211,6 +212,7 @@ def _published(row: Benefit) -> PublishedBenefit:
         baseline=row.baseline,
         tiers=row.tiers,
         score_steps=tuple(row.score_steps),
+        honours=tuple(row.honours),
         price_points=row.price_points,
         consent_purpose=row.consent_purpose,
         valid_from=row.valid_from,

@@ -16,6 +16,14 @@ class ScoreStep(ApiSchema):
     value = fields.Dict(required=True)
 
 
+class Honour(ApiSchema):
+    """What is given for a record of a type with one of these items; without items for any."""
+
+    record_type = fields.String(required=True)
+    items = fields.List(fields.String())
+    value = fields.Dict(required=True)
+
+
 class ClaimLimit(ApiSchema):
     """How many one person may claim in a period of the city."""
 
@@ -33,6 +41,11 @@ class PublishedBenefit(ApiSchema):
     baseline = fields.Dict(required=True)
     tiers = fields.Dict(required=True)
     score_steps = fields.List(fields.Nested(ScoreStep), required=True)
+    honours = fields.List(
+        fields.Nested(Honour),
+        required=True,
+        metadata={"description": "What honoured people get, whatever their score; last is best."},
+    )
     price_points = fields.Integer(required=True)
     valid_from = fields.Date(required=True)
     valid_to = fields.Date(required=True, allow_none=True)

@@ -75,10 +75,17 @@ def value_for(
     baseline: Value,
     tiers: Mapping[str, Value],
     steps: Sequence[Mapping[str, Any]] = (),
+    honour: Mapping[str, Any] | None = None,
     tier: str | None,
     total: int | None = None,
 ) -> Value:
-    """What somebody with this tier and total (None: no card) gets; as `benefit_value` says."""
+    """What somebody with this tier and total (None: no card) gets; as `benefit_value` says.
+
+    `honour` is the last of the benefit's honours that they hold; it goes before their standing.
+    """
+    if honour is not None:
+        value: Value = honour["value"]
+        return value
     if steps:
         reached = [step for step in steps if total is not None and step["least_score"] <= total]
         best = max(reached, key=lambda step: int(step["least_score"]), default=None)

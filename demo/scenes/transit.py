@@ -33,6 +33,12 @@ def ride_buses(scene: Scene, operators: tuple[Api, Api], *, rider: Api, name: st
     tell(f"a gate reads {name}'s pass code and learns an account of this company alone, "
          f"{account_id[:SHOWN_CHARS]}…, and {told['price_percent']} per cent of the fare; no name, "
          "no tier, no score")  # fmt: skip
+    (fares,) = (
+        one for one in scene.anybody.get("/benefits")["benefits"] if one["code"] == "transit"
+    )
+    for honour in fares["honours"]:
+        tell(f"whoever holds a record of {'、'.join(honour['items'])} pays "
+             f"{honour['value']['price_percent']} per cent, whatever the score")  # fmt: skip
     _fetch_files(scene, machine, company.merchant_id)
     _upload_trips(machine, account_id)
     rows = [

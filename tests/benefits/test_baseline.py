@@ -16,8 +16,9 @@ from app.benefits.values import is_at_least, value_for
 from app.kernel.database import transaction
 from demo.load import prepare_programme
 from tests.benefits.test_values import TIERS, better_of, words
-from tests.redemptions.builders import Citizen, make_citizen, publish_benefit
+from tests.redemptions.builders import Citizen, give_honour, make_citizen, publish_benefit
 
+HONOURS = ("市级", "国家级")
 STANDINGS = (("A", 0), ("A", 599), ("AA", 600), ("AA", 0), ("AAA", 1000), ("AAA", 699))
 
 
@@ -40,11 +41,14 @@ def put_standing(citizen: Citizen, tier: str, total: int) -> None:
 def test_r5_r13_nobody_is_worse_off_and_equals_get_the_same(app: Flask) -> None:
     prepare_programme()
     citizens, unscored = (make_citizen(app), make_citizen(app)), make_citizen(app)
+    honoured = {item: make_citizen(app) for item in HONOURS}
+    for item, citizen in honoured.items():
+        give_honour(app, citizen.citizen_id, item)
 
     @settings(max_examples=10, deadline=None, phases=[Phase.generate])
     @given(
         baseline=words(),
-        wishes=st.lists(words(), min_size=3, max_size=3),
+        wishes=st.lists(words(), min_size=5, max_size=5),
         stepped=st.booleans(),
         told=st.booleans(),
     )
@@ -52,13 +56,18 @@ def test_r5_r13_nobody_is_worse_off_and_equals_get_the_same(app: Flask) -> None:
         baseline: dict[str, Any], wishes: list[dict[str, Any]], *, stepped: bool, told: bool
     ) -> None:
         ladder = [*accumulate(wishes, better_of, initial=baseline)][1:]
+        honours = [
+            {"record_type": "honours", "items": [item], "value": value}
+            for item, value in zip(HONOURS, ladder[3:], strict=True)
+        ]
+        ladder = ladder[:3]
         tiers = {} if stepped else dict(zip(TIERS, ladder, strict=True))
         steps = [
             {"least_score": least, "value": value}
             for least, value in zip((0, 600, 700), ladder, strict=True)
         ]
         benefit = published(
-            app, {"baseline": baseline, **tiers}, steps if stepped else None, told=told
+            app, {"baseline": baseline, **tiers}, steps if stepped else None, honours, told=told
         )
         assert given_to(unscored, benefit) == GrantedValue(baseline, improved=False)
         for tier, total in STANDINGS:
@@ -72,16 +81,28 @@ def test_r5_r13_nobody_is_worse_off_and_equals_get_the_same(app: Flask) -> None:
             )
             assert one.value == (wanted if told else baseline)
             assert one.improved == (one.value != baseline)
+        for honour, citizen in zip(honours, honoured.values(), strict=True):
+            for tier, total in (STANDINGS[0], STANDINGS[-1]):
+                put_standing(citizen, tier, total)
+                wanted = value_for(baseline=baseline, tiers=tiers, honour=honour, tier=tier)
+                got = given_to(citizen, benefit).value
+                assert got == (wanted if told else baseline)
+                assert is_at_least(got, baseline)
 
     hold()
 
 
 def published(
-    app: Flask, values: dict[str, Any], steps: list[dict[str, Any]] | None, *, told: bool
+    app: Flask,
+    values: dict[str, Any],
+    steps: list[dict[str, Any]] | None,
+    honours: list[dict[str, Any]],
+    *,
+    told: bool,
 ) -> PublishedBenefit:
     """A new benefit; without a consent that nobody gave, its receiver is told of standings."""
     purpose = {} if told else {"consent_purpose": "nobody_agreed_to_this"}
-    code = publish_benefit(app, values=values, step=steps, **purpose)
+    code = publish_benefit(app, values=values, step=steps, honour=honours, **purpose)
     found = queries.find_current(code=code)
     assert found is not None
     return found

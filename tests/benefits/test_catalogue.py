@@ -25,7 +25,9 @@ from app.benefits.keys import CATALOGUE, SCHEMA_TITLE
 from app.kernel.ids import new_id
 from app.kernel.keyed_documents import json_schema
 from app.members.consents import current_texts
+from app.records.queries import CatalogueNotPublished
 from app.web.auth import Role
+from demo.load import publish_catalogue
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import (
     LIBRARY_VALUES,
@@ -43,10 +45,11 @@ SHIPPED = (
     "library", "cinema", "library_children", "transit", "rental", "medical", "scenic_spot",
     "scenic_spot_points", "parking", "school_gym", "sports_ground", "loan",
 )  # fmt: skip
-VERSIONS = {"transit": 2}  # the others are in their first
+VERSIONS = {"transit": 3}  # the others are in their first
 
 
 def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClient) -> None:
+    publish_catalogue()
     loaded = operations.load_catalogue(JINHUA.read_text(encoding="utf-8"))
     assert loaded.published == tuple(f"{code} {VERSIONS.get(code, 1)}" for code in SHIPPED)
     listed = {b["code"]: b for b in client.get("/api/v1/benefits").get_json()["benefits"]}
@@ -73,6 +76,8 @@ def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClie
         ],
         "scenic_spot": [(750, {"price_percent": 85})],
     }
+    (honour,) = listed["transit"]["honours"]
+    assert (honour["record_type"], honour["value"]) == ("honours", {"price_percent": 50})
     assert listed["parking"]["baseline"] == {"free_minutes": 15, "price_percent": 100}
     assert (650, 180) in [
         (step["least_score"], step["value"]["free_minutes"])
@@ -132,6 +137,7 @@ def test_every_error_is_told_with_its_line_and_the_command_ends_with_one(
 
 
 def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Flask) -> None:
+    publish_catalogue()
     file = JINHUA.read_text(encoding="utf-8")
     operations.load_catalogue(file)
     again = operations.load_catalogue(file)
@@ -214,6 +220,42 @@ def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Fla
 def test_a_bad_file_is_refused_whole(facts: dict[str, Any], problem: str) -> None:
     with pytest.raises(BadCatalogueError, match=problem):
         parse_catalogue(benefit_toml("thing", **facts))
+
+
+def honour(**changes: Any) -> dict[str, Any]:
+    return {"record_type": "honours", "items": ["省级"], "value": {"tickets": 1}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([honour(value={"tickets": 0})], "honour 1 is worse than tier AAA"),
+        ([honour(value={"tickets": 2}), honour()], "honour 2 is worse than honour 1"),
+        ([honour(value={"books": 1})], "honour 1 has other words"),
+        ([honour(items=[])], "leave them out"),
+        ([honour(items=["省级", "省级"])], "different items"),
+        ([honour(record_type="Honours")], "small letters"),
+    ],
+)
+def test_r5_an_honour_gives_at_least_what_any_score_gives(
+    lines: list[dict[str, Any]], problem: str
+) -> None:
+    with pytest.raises(BadCatalogueError, match=problem):
+        parse_catalogue(benefit_toml("thing", honour=lines))
+    told = benefit_toml("thing", values={"baseline": {"tickets": 1}}, honour=[honour()],
+                        kind="entitlement")  # fmt: skip
+    with pytest.raises(BadCatalogueError, match="consent_purpose is missing"):
+        parse_catalogue(told)
+
+
+def test_honours_go_by_records_that_the_information_catalogue_knows(app: Flask) -> None:
+    with pytest.raises(CatalogueNotPublished):
+        publish_benefit(app, honour=[honour()])
+    publish_catalogue()
+    publish_benefit(app, honour=[honour(), {"record_type": "honours", "value": {"tickets": 2}}])
+    for changes in ({"items": ["乡里人都知道"]}, {"record_type": "no_such_list"}):
+        with pytest.raises(BadCatalogueError, match="no positive records"):
+            publish_benefit(app, honour=[honour(**changes)])
 
 
 def test_hours_come_in_pairs_and_in_order() -> None:

@@ -223,6 +223,20 @@ def set_tier(app: Flask, citizen_id: UUID, tier: str) -> None:
         )
 
 
+def give_honour(app: Flask, citizen_id: UUID, item: str) -> None:
+    """A record of an honour of this item, taken an hour ago."""
+    with app.app_context(), transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO records (citizen_id, record_type, record_number, version, is_void,"
+                " event_on, item, measures, content_digest, delivery_id, row_number, delivered_on,"
+                " created_at) VALUES (:citizen, 'honours', 'RY-' || :id, 1, false, '2026-01-05',"
+                " :item, '{}', '', :id, 1, '2026-01-06', now() - interval '1 hour')"
+            ),
+            {"citizen": citizen_id, "id": new_id(), "item": item},
+        )
+
+
 def give_consent(app: Flask, citizen_id: UUID, purpose: str) -> None:
     """A consent to the first text of this purpose."""
     with app.app_context(), transaction() as session:

@@ -12,9 +12,11 @@ from sqlalchemy import text
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.redemptions.queries import verify
+from demo.load import publish_catalogue
 from tests.redemptions.builders import (
     LIBRARY_VALUES,
     Citizen,
+    give_honour,
     make_citizen,
     publish_benefit,
     set_tier,
@@ -68,6 +70,26 @@ def test_r13_a_claim_that_got_more_than_its_equals_is_named(
     found = unequal()
     assert set(found) == {more}
     assert str(first) in str(found[more])
+
+
+def test_r13_an_honour_is_a_rung_of_its_own(app: Flask, client: FlaskClient) -> None:
+    """Whoever holds one gets its value and no other, whatever their score."""
+    publish_catalogue()
+    half = {"books": 30, "deposit_waived": True}
+    code = publish_benefit(app, values=LIBRARY_VALUES, honour=[
+        {"record_type": "honours", "items": ["省级", "国家级"], "value": half},
+    ])  # fmt: skip
+    people = [standing(app, "AA"), standing(app, "AAA"), make_citizen(app)]
+    for one, item in zip(people, ("省级", "国家级", "省级"), strict=True):
+        give_honour(app, one.citizen_id, item)
+    first, second, third = (one.claimed(client, code) for one in people)
+    standing(app, "AA").claimed(client, code)
+    assert unequal() == {}
+    fewer = promised(second, value=json.dumps(LIBRARY_VALUES["AAA"]))
+    none = promised(third, value=json.dumps(LIBRARY_VALUES["baseline"]))
+    found = unequal()
+    assert set(found) == {fewer, none}
+    assert all(str(first) in str(message) for message in found.values())
 
 
 def test_r13_a_price_or_value_off_the_published_table_is_named(

@@ -74,8 +74,8 @@ class Company:
 
 def publish_fares(app: Flask, **facts: Any) -> str:
     """The benefit: AA rides for 80 per cent, AAA for 50."""
-    facts = {"kind": "entitlement", "consent_purpose": "transit", **facts}
-    return publish_benefit(app, values=FARES, **facts)
+    facts = {"kind": "entitlement", "consent_purpose": "transit", "values": FARES, **facts}
+    return publish_benefit(app, **facts)
 
 
 def make_company(app: Flask, *, terms: Terms = TERMS, **facts: Any) -> Company:
