@@ -16,8 +16,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.kernel import outbox
+from app.kernel.context import request_id
 from app.kernel.database import alone, transaction, transaction_required
 from app.kernel.errors import IdReused
+from app.kernel.ids import new_id
 from app.settlement.lines import OPEN_LINES
 from app.settlement.models import ClosedMonth, Closing, Confirmation
 from app.settlement.queries import count_undecided, next_month, span_of
@@ -31,6 +33,7 @@ from app.settlement.refusals import (
 from app.trail.operations import Actor, SecondPersonNeeded, record_act, require_reason
 
 CLOSING_TOPIC: Final = "settlement_closing"
+READY_TOPIC: Final = "settlement_sheet_ready"
 # Longer than any transaction of a counter may last: what was booked before midnight is written.
 SETTLED_AFTER: Final = timedelta(minutes=10)
 FREEZE_TIMEOUT: Final = "30min"
@@ -61,6 +64,21 @@ _FREEZE: Final = text(f"""
         RETURNING 1
     )
     INSERT INTO settlement_months (month_on, sheet_count) SELECT :month, count(*) FROM sheets
+    RETURNING sheet_count
+""")
+# What each merchant is told of its sheet; the message goes by the merchant's id.
+_TELL: Final = text("""
+    SELECT outbox_put(s.merchant_id, m.message_id, :topic, jsonb_build_object(
+        'request_id', CAST(:request_id AS text), 'merchant_id', s.merchant_id,
+        'month', to_char(s.month_on, 'YYYY-MM'), 'line_count', s.line_count,
+        'amount_points', s.amount_points, 'subsidy_fen', s.subsidy_fen, 'order_fen', s.order_fen,
+        'owed_fen', s.owed_fen, 'digest', encode(s.digest, 'hex'), 'ready_at',
+        to_char(c.closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
+    FROM (SELECT s.*, row_number() OVER (ORDER BY s.merchant_id) AS number
+          FROM settlement_sheets s WHERE s.month_on = :month) s
+    JOIN unnest(CAST(:message_ids AS uuid[])) WITH ORDINALITY AS m (message_id, number)
+        USING (number)
+    JOIN settlement_months c USING (month_on)
 """)
 _DUE: Final = (
     select(Confirmation.month_on)
@@ -159,11 +177,18 @@ def freeze_due() -> int:
 
 
 def freeze_month(month_on: date) -> None:
-    """Write the sheets of a month, in the open transaction; the key of the month allows it once."""
+    """Write the sheets of a month and a message for each, in the open transaction.
+
+    The key of the month allows it once.
+    """
     session = transaction_required()
     session.execute(text(f"SET LOCAL statement_timeout = '{FREEZE_TIMEOUT}'"))
     span = span_of(session, month_on)
-    session.execute(_FREEZE, span.parameters() | {"month": month_on})
+    frozen = session.execute(_FREEZE, span.parameters() | {"month": month_on})
+    session.execute(_TELL, {
+        "month": month_on, "topic": READY_TOPIC, "request_id": request_id.get(),
+        "message_ids": [new_id() for _ in range(frozen.scalar_one())],
+    })  # fmt: skip
 
 
 def _require_closable(session: Session, month_on: date, carried_over_count: int) -> None:

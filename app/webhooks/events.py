@@ -20,6 +20,7 @@ from app.merchants.suspensions import SUSPENSION_TOPIC
 from app.redemptions.annulments import ANNULLED_TOPIC
 from app.redemptions.queries import find_redemption_id
 from app.service_orders.acts import STEP_TOPIC
+from app.settlement.closing import READY_TOPIC
 
 REDEEMED_TOPIC: Final = "voucher_redeemed"
 
@@ -32,6 +33,7 @@ class EventType(StrEnum):
     ORDER_CHANGED = "service_order.changed"
     SUSPENDED = "merchant.suspended"
     RESUMED = "merchant.resumed"
+    STATEMENT_READY = "statement.ready"
 
 
 TEST_TYPE: Final = "endpoint.test"
@@ -104,6 +106,14 @@ def _suspension(message: Message) -> _Read:
     return kind, "changed_at", _named(message.payload, "merchant_id")
 
 
+def _statement_ready(message: Message) -> _Read:
+    """The sheet of a month, once it is frozen; what it holds is fetched (docs/settlement.md)."""
+    names = (
+        "month", "line_count", "amount_points", "subsidy_fen", "order_fen", "owed_fen", "digest"
+    )  # fmt: skip
+    return EventType.STATEMENT_READY, "ready_at", _named(message.payload, *names)
+
+
 def _named(payload: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: payload[name] for name in names}
 
@@ -113,5 +123,6 @@ _READERS: Final[dict[str, Callable[[Message], _Read]]] = {
     ANNULLED_TOPIC: _annulled,
     STEP_TOPIC: _order_changed,
     SUSPENSION_TOPIC: _suspension,
+    READY_TOPIC: _statement_ready,
 }
 TOPICS: Final = tuple(_READERS)

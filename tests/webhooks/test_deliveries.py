@@ -129,7 +129,9 @@ def test_r23_nothing_beyond_the_named_members_is_told() -> None:
         "merchant_id": str(new_id()), "redemption_id": "r", "annulment_id": "a",
         "benefit_code": "b", "returned_points": 1, "shop_id": "s", "order_id": "o", "kind": "k",
         "event": "e", "state": "t", "held_fen": 1, "billed_fen": 1, "owed_fen": 1,
-        "suspended": True, "annulled_at": "1", "happened_at": "2", "changed_at": "3",
+        "month": "2026-05", "line_count": 1, "amount_points": 1, "subsidy_fen": 1, "order_fen": 1,
+        "digest": "d", "ready_at": "4", "suspended": True, "annulled_at": "1",
+        "happened_at": "2", "changed_at": "3",
         "citizen_id": "SECRET", "name": "SECRET", "voucher_id": "SECRET",
     }  # fmt: skip
     for topic in set(TOPICS) - {"voucher_redeemed"}:
