@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
+from wechat_integration.sandbox.bill_routes import bill_routes
 from wechat_integration.sandbox.control_routes import control_routes
 from wechat_integration.sandbox.faults import FaultKind, spoilt_answer
 from wechat_integration.sandbox.pay_routes import pay_routes
@@ -30,6 +31,7 @@ def create_sandbox(*, settings: SandboxSettings) -> Flask:
     app.register_blueprint(realname_routes(world))
     app.register_blueprint(sms_routes(world))
     app.register_blueprint(pay_routes(world))
+    app.register_blueprint(bill_routes(world))
     app.register_blueprint(control_routes(world))
     _add_faults(app, world)
     return app

@@ -43,12 +43,12 @@ def _add_orders(routes: Blueprint, world: World) -> None:
 
     @routes.post(base)
     def create() -> Response:
-        return _answered(world, lambda: world.pay_orders.create(_asked()).made())
+        return answered(world, lambda: world.pay_orders.create(_asked()).made())
 
     @routes.get(base)
     def query() -> Response:
         number = request.args.get("out_order_no", "")
-        return _answered(world, lambda: world.pay_orders.find(number).document())
+        return answered(world, lambda: world.pay_orders.find(number).document())
 
     @routes.post(f"{base}/<number>/<act>")
     def do(number: str, act: str) -> Response:
@@ -60,7 +60,7 @@ def _add_orders(routes: Blueprint, world: World) -> None:
             "pay": lambda: orders.require_payable(number),
             "sync": lambda: orders.take_payment(number),
         }
-        return _answered(world, lambda: acts[act]().document())
+        return answered(world, lambda: acts[act]().document())
 
 
 def _add_permissions(routes: Blueprint, world: World) -> None:
@@ -69,7 +69,7 @@ def _add_permissions(routes: Blueprint, world: World) -> None:
     @routes.post(base)
     def apply() -> Response:
         token = {"apply_permissions_token": secrets.token_urlsafe(16)}
-        return _answered(world, lambda: token)
+        return answered(world, lambda: token)
 
     @routes.get(f"{base}/openid/<openid>")
     def show(openid: str) -> Response:
@@ -77,12 +77,12 @@ def _add_permissions(routes: Blueprint, world: World) -> None:
             given = openid in world.pay_orders.permissions
             return {"authorization_state": "AVAILABLE" if given else "UNAVAILABLE"}
 
-        return _answered(world, state)
+        return answered(world, state)
 
     @routes.post(f"{base}/authorization-code/<user>/terminate")
     @routes.post(f"{base}/openid/<user>/terminate")
     def end(user: str) -> Response:
-        return _answered(world, lambda: world.pay_orders.permissions.discard(user))
+        return answered(world, lambda: world.pay_orders.permissions.discard(user))
 
 
 def _add_users(routes: Blueprint, world: World) -> None:
@@ -105,6 +105,7 @@ def _add_users(routes: Blueprint, world: World) -> None:
     def pay() -> Response:
         with world.lock:
             order = world.pay_orders.take_payment(_asked()["out_order_no"])
+            world.pay_bills.book_payment(order)
         return _noticed(world, order, "PAYSCORE.USER_PAID")
 
     @routes.get("/sandbox/pay-score/orders")
@@ -127,24 +128,29 @@ def _noticed(world: World, order: PayOrder, event_type: str) -> Response:
     return Response("{}", content_type="application/json")
 
 
-def _answered(world: World, answer: Answer) -> Response:
+def answered(world: World, answer: Answer) -> Response:
     """What the lock guards, signed by WeChat; refusals are not signed."""
     with world.lock:
         try:
-            _require_merchant(world)
+            require_merchant(world)
             document = answer()
         except PayRefusal as refusal:
-            told = {"code": refusal.code, "message": refusal.message}
-            return Response(
-                json.dumps(told, ensure_ascii=False), refusal.status,
-                content_type="application/json",
-            )  # fmt: skip
+            return refused(refusal)
         body = "" if document is None else json.dumps(document, ensure_ascii=False)
         headers = signed_headers(world.settings.pay_keys, body, at_seconds=time.time())
     return Response(body, 200 if body else 204, headers, content_type="application/json")
 
 
-def _require_merchant(world: World) -> None:
+def refused(refusal: PayRefusal) -> Response:
+    """What Pay answers instead; nothing signs it."""
+    told = {"code": refusal.code, "message": refusal.message}
+    return Response(
+        json.dumps(told, ensure_ascii=False), refusal.status, content_type="application/json"
+    )
+
+
+def require_merchant(world: World) -> None:
+    """Refuse what the merchant has not signed, a while ago or twice."""
     keys = world.settings.pay_keys
     found = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
     if found is None or (found["mchid"], found["serial"]) != (

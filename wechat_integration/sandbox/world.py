@@ -11,6 +11,7 @@ from wechat_integration.sandbox.clock import SandboxClock
 from wechat_integration.sandbox.codes import LoginRate, LoginUser, OneTimeCodes, PhoneOwner
 from wechat_integration.sandbox.faults import Faults
 from wechat_integration.sandbox.inbox import Inbox
+from wechat_integration.sandbox.pay_bills import PayBills
 from wechat_integration.sandbox.pay_notices import NoticeSender
 from wechat_integration.sandbox.pay_orders import PayOrders
 from wechat_integration.sandbox.people import Nonces, People
@@ -44,6 +45,9 @@ class World:
         self.people = People()
         self.nonces = Nonces(self.clock)
         self.pay_orders = PayOrders(self.clock)
+        self.pay_bills = PayBills(
+            self.clock, merchant_id=self.settings.pay_keys.merchant_id
+        )
         self.pay_nonces: set[str] = set()
         self.pay_notices = NoticeSender(
             self.settings.pay_keys, self.settings.pay_waits_seconds,
