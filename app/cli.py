@@ -39,6 +39,7 @@ from app.scoring.recomputations import AT_ONCE
 from app.scoring.scheme import SchemeError, catalogue_code
 from app.scoring.scheme import lint_scheme as find_faults
 from app.service_orders.queries import verify as verify_service_orders
+from app.trail.commands import trail_commands
 from app.web.keys import key_provider
 
 IMPORT_POLL_SECONDS = 0.5
@@ -59,6 +60,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(rights_commands)
     app.cli.add_command(scheme_commands)
     app.cli.add_command(staff_commands)
+    app.cli.add_command(trail_commands)
 
     @app.cli.command("worker")
     def worker() -> None:

@@ -66,6 +66,7 @@ class Settings:
     second_look_days: int  # working days in which a citizen may ask for a second look
     webhooks_to_loopback: bool  # for development: webhooks may go to this machine, without TLS
     deletion_journal: Path | None  # who left, outside of the database; without it a restore forgets
+    trail_heads: Path | None  # the seals of the trail, signed, outside of the database
     ask_again_days: int  # after a refusal nobody is asked again for so long
 
     @classmethod
@@ -118,6 +119,7 @@ class Settings:
             second_look_days=reader.integer("CARD_SECOND_LOOK_DAYS", 10, 1, 60),
             webhooks_to_loopback=bool(reader.integer("CARD_WEBHOOKS_TO_LOOPBACK", 0, 0, 1)),
             deletion_journal=reader.optional_new_path("CARD_DELETION_JOURNAL"),
+            trail_heads=reader.optional_new_path("CARD_TRAIL_HEADS"),
             ask_again_days=reader.integer("CARD_ASK_AGAIN_DAYS", 180, 1, 3_650),
         )
         if reader.problems:

@@ -31,6 +31,7 @@ from app.scoring.operations import delivery_worker
 from app.service_orders import due
 from app.service_orders import queries as service_orders_queries
 from app.settlement import reconciling
+from app.trail import heads, sealing
 from app.trail import operations as trail
 from app.transit import files as transit_files
 from app.transit import settling
@@ -150,6 +151,20 @@ def prune_trail() -> None:
     _until_done(trail.prune_trail)
 
 
+@jobs.periodic("seal_trail", cron="* * * * *")
+def seal_trail() -> None:
+    """Put what came into the trail under seals."""
+    sealing.seal_lines()
+
+
+@jobs.periodic("keep_heads", cron="*/10 * * * *")
+def keep_heads() -> None:
+    """Write down outside of the database which seals are the newest."""
+    path = running_settings().trail_heads
+    if path is not None:
+        heads.write_heads(path, keys=key_provider())
+
+
 @jobs.periodic("prune_waivers", cron="23 * * * *")
 def prune_waivers() -> None:
     """Delete returned waivers of deposits that are past their time."""
@@ -231,20 +246,30 @@ def resume_dry_runs() -> None:
 
 @jobs.periodic("publish", cron="*/5 * * * *")
 def publish() -> None:
-    """Publish new rules, catalogues, figures of each day and, of redemptions, of each month."""
-    publications.publish_due(monthly={"redemptions": redemptions_publishing.figures_of_month})
+    """Publish new rules, catalogues, figures and heads of each day, redemptions of each month."""
+    publications.publish_due(
+        daily={"trail": sealing.heads_of_day},
+        monthly={"redemptions": redemptions_publishing.figures_of_month},
+    )
 
 
 @jobs.periodic("verify", cron="*/10 * * * *")
 def verify() -> None:
-    """Prove the ledger and the redemptions; compute some stored scores again; know the year."""
+    """Prove the ledger, the redemptions, the trail; compute some scores again; know the year."""
     checks.record_result(name="ledger", findings=ledger_queries.verify())
     checks.record_result(name="redemptions", findings=redemptions_queries.verify())
     checks.record_result(name="scores", findings=refreshing.verify(as_of=current_day()))
     checks.record_result(name="service_orders", findings=service_orders_queries.verify())
+    checks.record_result(name="trail", findings=_faults_of_trail())
     for name, count in vars(offline_decisions.count_waiting()).items():
         checks.record_count(name=f"offline_{name}", count=count)
     checks.record_result(name="calendar", findings=working_days.unknown_years())
+
+
+def _faults_of_trail() -> list[object]:
+    path = running_settings().trail_heads
+    outside = [] if path is None else heads.verify_heads(path, keys=key_provider(), whole=False)
+    return [*sealing.verify(whole=False), *outside]
 
 
 def _until_done(sweep: Callable[..., int]) -> None:

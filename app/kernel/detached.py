@@ -11,6 +11,7 @@ import base64
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.api_jws import PyJWS
+from jwt.exceptions import InvalidTokenError
 
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
 
@@ -28,6 +29,20 @@ def sign_detached(*, keys: KeyProvider, payload: bytes) -> str:
         headers={"typ": "", "kid": _key_id(key), "crit": ["b64"]},
         is_payload_detached=True,
     )
+
+
+def is_signed(*, keys: KeyProvider, payload: bytes, signature: str) -> bool:
+    """Whether a signature over exactly these bytes is by one of our keys, also an older one."""
+    for key in keys.all(KeyPurpose.PUBLICATION):
+        try:
+            _JWS.decode_complete(
+                signature, _private(key).public_key(), algorithms=[ALGORITHM],
+                detached_payload=payload,
+            )
+        except InvalidTokenError:
+            continue
+        return True
+    return False
 
 
 def verification_keys(*, keys: KeyProvider) -> list[dict[str, str]]:

@@ -34,6 +34,8 @@ SCHEMES, CATALOGUES, FIGURES = "schemes", "catalogues", "figures"
 WAITS = timedelta(days=7)  # what happened off line in a month is told some days later
 # What another room tells of the days from one on and before another, protected already.
 MonthlyFigures = Callable[[date, date], dict[str, Any]]
+# What another room tells on each day.
+DailyFigures = Callable[[date], dict[str, Any]]
 # One statement, hence one snapshot.  Who has no score yet has no records: the lowest tier.
 _COUNTS = text("""
     SELECT true AS is_tier, coalesce(s.tier, :lowest) AS label, count(*) AS people
@@ -91,11 +93,14 @@ def open_publication(*, kind: str, name: str) -> Publication:
     return _publication(row)
 
 
-def publish_due(*, monthly: Mapping[str, MonthlyFigures] = MappingProxyType({})) -> int:
+def publish_due(
+    *, daily: Mapping[str, DailyFigures] = MappingProxyType({}),
+    monthly: Mapping[str, MonthlyFigures] = MappingProxyType({}),
+) -> int:
     """Publish what is not yet: rules, catalogues, the figures of today; how many were new.
 
-    `monthly` has, by kind, who tells the figures of a month: of each since the first publication
-    that has been over for a week.
+    `daily` and `monthly` have, by kind, who tells the figures of today, and of a month: of each
+    since the first publication that has been over for a week.
     """
     model = models.Publication
     with transaction() as session:
@@ -103,8 +108,9 @@ def publish_due(*, monthly: Mapping[str, MonthlyFigures] = MappingProxyType({}))
         published = select(model.kind, model.name, model.published_on)
         held = {(kind, name): on for kind, name, on in session.execute(published)}
         due = {key: said for key, said in _told() if key not in held}
-        if (FIGURES, today.isoformat()) not in held:
-            due[FIGURES, today.isoformat()] = figures_of(today)
+        for kind, told in {FIGURES: figures_of, **daily}.items():
+            if (kind, today.isoformat()) not in held:
+                due[kind, today.isoformat()] = told(today)
         for first_on, next_on in _months(min(held.values(), default=today), today):
             for kind, figures in monthly.items():
                 if (kind, month := f"{first_on:%Y-%m}") not in held:

@@ -1,4 +1,4 @@
-"""The access trail, filled through `trail_append`; acts of office; assessments; bulk viewing."""
+"""The access trail, filled through `trail_append`, under seals; acts of office; assessments."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ class TrailEntry(Base):
     __tablename__ = "trail_entries"
     __table_args__ = (
         Index("ix_trail_entries__created_at", "created_at", postgresql_using="brin"),
+        Index(
+            "ix_trail_entries__unsealed", "created_at",
+            postgresql_where=text("seal_number IS NULL"),
+        ),
+        Index(
+            "ix_trail_entries__seal_number", "seal_number",
+            postgresql_where=text("seal_number IS NOT NULL"),
+        ),
     )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -30,13 +38,24 @@ class TrailEntry(Base):
     reason: Mapped[str]
     basis: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seal_number: Mapped[int | None]
+    line_hash: Mapped[bytes | None]
 
 
 class TrailAct(Base):
     """An act of office that concerns no single citizen: a step of a scheme, a bulk use."""
 
     __tablename__ = "trail_acts"
-    __table_args__ = (Index(None, "subject", "act_id"),)
+    __table_args__ = (
+        Index(None, "subject", "act_id"),
+        Index(
+            "ix_trail_acts__unsealed", "created_at", postgresql_where=text("seal_number IS NULL")
+        ),
+        Index(
+            "ix_trail_acts__seal_number", "seal_number",
+            postgresql_where=text("seal_number IS NOT NULL"),
+        ),
+    )
 
     act_id: Mapped[UUID] = mapped_column(primary_key=True)
     actor_kind: Mapped[str]
@@ -46,6 +65,32 @@ class TrailAct(Base):
     reason: Mapped[str]
     basis: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seal_number: Mapped[int | None]
+    line_hash: Mapped[bytes | None]
+
+
+class TrailSeal(Base):
+    """A seal over lines of a register (its table's name) and over the seal before."""
+
+    __tablename__ = "trail_seals"
+    __table_args__ = (
+        Index(
+            "ix_trail_seals__full", "register", "last_at",
+            postgresql_where=text("emptied_at IS NULL"),
+        ),
+    )
+
+    register: Mapped[str] = mapped_column(primary_key=True)
+    seal_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    line_count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    reached_at: Mapped[datetime]
+    lines_digest: Mapped[bytes]
+    previous_digest: Mapped[bytes]
+    digest: Mapped[bytes]
+    made_at: Mapped[datetime]
+    emptied_at: Mapped[datetime | None]
 
 
 class ImpactAssessment(Base):
@@ -98,5 +143,6 @@ TABLE_KINDS = {
     "trail_views": TableKind.LOCAL,
     "bulk_viewing_alarms": TableKind.LOCAL,
     "trail_acts": TableKind.LOCAL,
+    "trail_seals": TableKind.LOCAL,
     "impact_assessments": TableKind.REFERENCE,
 }
