@@ -220,10 +220,10 @@ def anchor_heads() -> None:
     ledger.anchor_heads()
 
 
-@jobs.periodic("reconcile", cron="40 16 * * *")
+@jobs.periodic("reconcile", cron="40 2,16 * * *")
 def reconcile() -> None:
-    """Reconcile the days that are due, forty minutes after midnight in the city."""
-    reconciling.reconcile_due(ask=pay_score.tell_order, must_stop=jobs.must_stop)
+    """Reconcile the days that are due: after midnight in the city, and when bills are made."""
+    reconciling.reconcile_due(pay_score=pay_score, must_stop=jobs.must_stop)
 
 
 @jobs.periodic("keep_scores", cron="* * * * *")

@@ -157,6 +157,36 @@ class Mismatch(Base):
     happened_at: Mapped[datetime]
 
 
+class Bill(Base):
+    """WeChat Pay's bill of a day in the city, once it was fetched."""
+
+    __tablename__ = "settlement_bills"
+
+    bill_on: Mapped[date] = mapped_column(primary_key=True)
+    line_count: Mapped[int]
+    paid_fen: Mapped[int]
+    refunded_fen: Mapped[int]
+    fetched_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class BillLine(Base):
+    """A payment or a refund on a bill, by the number that its order has at WeChat."""
+
+    __tablename__ = "settlement_bill_lines"
+    __table_args__ = (
+        CheckConstraint("paid_fen >= 0 AND refunded_fen >= 0", name="amounts"),
+        Index("ix_settlement_bill_lines__order_number", "order_number"),
+    )
+
+    bill_on: Mapped[date] = mapped_column(
+        ForeignKey("settlement_bills.bill_on", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    order_number: Mapped[str]
+    paid_fen: Mapped[int]
+    refunded_fen: Mapped[int]
+
+
 TABLE_KINDS = {
     "settlement_closings": TableKind.LOCAL,
     "settlement_confirmations": TableKind.LOCAL,
@@ -167,4 +197,6 @@ TABLE_KINDS = {
     "settlement_corrections": TableKind.LOCAL,
     "settlement_reconciliations": TableKind.LOCAL,
     "settlement_mismatches": TableKind.LOCAL,
+    "settlement_bills": TableKind.LOCAL,
+    "settlement_bill_lines": TableKind.LOCAL,
 }

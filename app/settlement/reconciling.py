@@ -1,14 +1,15 @@
 """Reconciling a day in the city: what each side has, put side by side, and every thing in a class.
 
 Redemptions and annulments against the ledger's transfers, scans off line by their standing, what
-gave cause against the lines of frozen sheets, bills of service orders against what WeChat Pay Score
-says.  Pay Score is asked first, outside of any transaction; the rest is one statement.
+gave cause against the lines of frozen sheets, service orders against WeChat Pay's bill of the day
+and, where it says nothing of them, against what Pay Score says of each.  WeChat is asked first,
+outside of any transaction; the rest is one statement.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -20,7 +21,8 @@ from sqlalchemy import delete, func, select, text
 from app.kernel.clock import CITY_TODAY, city_today
 from app.kernel.database import alone, durable, reading, transaction
 from app.kernel.errors import Unavailable
-from app.settlement.models import Mismatch, Reconciliation
+from app.settlement.bills import Order, PayScore, fetch_bill, list_billed
+from app.settlement.models import Bill, Mismatch, Reconciliation
 from app.settlement.refusals import ReconciliationUnknown
 from app.settlement.sources import ARMS, REVISED
 
@@ -29,7 +31,8 @@ log = logging.getLogger(__name__)
 DAYS_LOOKED_BACK: Final = 4  # a day is looked at again on each of these, whatever it came to
 DAYS_MAX: Final = 100  # in one run, the oldest first
 KEPT: Final = timedelta(days=400)
-ASKED_MAX: Final = 2_000  # orders of one day
+ASKED_MAX: Final = 2_000  # orders of one day of which no bill tells
+ORDERS_MAX: Final = 100_000  # of one day
 MISMATCHES_MAX: Final = 10_000  # written out for one day; the counts hold all
 RECONCILE_TIMEOUT: Final = "10min"
 CLASSES: Final = {
@@ -49,21 +52,26 @@ CLASSES: Final = {
     "pay_score_missing": "支付分未收款",
     "paid_there_only": "支付分已收款，本方未记",
     "not_asked": "支付分未答复",
+    "bill_awaited": "账单未出",
+    "bill_missing": "账单未取得",
+    "missing_in_bill": "账单缺失",
+    "paid_twice": "柜台与支付分重复收款",
+    "unknown_there": "账单有款，本方无订单",
 }
 UNMATCHED: Final = (
     "missing_in_ledger", "missing_in_redemptions", "amount_differs", "sheet_differs",
-    "pay_score_missing", "paid_there_only", "not_asked",
+    "pay_score_missing", "paid_there_only", "not_asked", "bill_missing", "missing_in_bill",
+    "paid_twice", "unknown_there",
 )  # fmt: skip
 # What may still change its class, and is therefore looked at again.
-UNSETTLED: Final = (*UNMATCHED, "undecided", "next_sheet", "pay_score_open", "counter_only")
+UNSETTLED: Final = (
+    *UNMATCHED, "undecided", "next_sheet", "pay_score_open", "counter_only", "bill_awaited",
+)
 COMPARISONS: Final = {
     "ledger": "核销与账本", "offline": "离线核销", "sheets": "业务与结算单",
-    "pay_score": "订单与微信支付分",
+    "pay_score": "订单与微信支付分", "bill": "订单与微信支付账单",
 }  # fmt: skip
 COLUMNS: Final = ("对账项", "结果", "笔数", "编号", "商户编号", "单位", "本方", "对方", "已过小时")
-
-# How Pay Score has an order and what it comes to there in fen; None: it has none.
-Ask = Callable[[UUID, UUID], tuple[str, int | None] | None]
 
 _BEGIN: Final = "CAST(:on AS date)::timestamp AT TIME ZONE 'Asia/Shanghai'"
 _END: Final = "(CAST(:on AS date) + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'"
@@ -139,8 +147,42 @@ _PAY_SCORE: Final = f"""
         AS t (citizen_id uuid, order_id uuid, state text, total_fen bigint)
         ON t.citizen_id = c.citizen_id AND t.order_id = c.order_id
 """
+# What came back from there is no payment any more; who paid in both places gets one back.
+_BILL: Final = f"""
+    SELECT 'bill', CASE
+            WHEN c.paid_fen IS NOT NULL AND NOT c.at_counter THEN CASE
+                WHEN b.net_fen <> c.paid_fen THEN 'amount_differs'
+                WHEN b.bill_on <> :on OR c.booked_at < {_BEGIN} OR c.booked_at >= {_END} THEN 'late'
+                ELSE 'matched' END
+            WHEN b.net_fen = 0 THEN 'matched'
+            WHEN c.order_id IS NULL THEN 'unknown_there'
+            WHEN c.at_counter THEN 'paid_twice' ELSE 'paid_there_only' END,
+        coalesce(c.order_id::text, b.number), c.merchant_id, 'fen', c.paid_fen, b.net_fen,
+        coalesce(c.booked_at, b.bill_on::timestamp AT TIME ZONE 'Asia/Shanghai'), 1
+    FROM billed b
+    LEFT JOIN service_order_collections c
+        ON c.citizen_id = b.citizen_id AND c.order_id = b.order_id
+    UNION ALL
+    SELECT 'bill', 'missing_in_bill', c.order_id::text, c.merchant_id, 'fen', c.paid_fen, NULL,
+        c.booked_at, 1
+    FROM (SELECT c.* {_COLLECTED}) c
+    WHERE :at_hand = 'kept' AND NOT c.at_counter AND c.paid_fen > 0 AND NOT EXISTS (
+        SELECT FROM billed b WHERE b.citizen_id = c.citizen_id AND b.order_id = c.order_id)
+    UNION ALL
+    SELECT 'bill', CASE WHEN :on < (now() AT TIME ZONE 'Asia/Shanghai')::date - 1
+            THEN 'bill_missing' ELSE 'bill_awaited' END,
+        CAST(:on AS text), NULL, 'items', NULL, NULL, {_BEGIN}, 1
+    WHERE :at_hand = 'awaited'
+"""
 _RECONCILE: Final = text(f"""
-    WITH found AS ({_LEDGER} UNION ALL {_OFFLINE} UNION ALL {_SHEETS} UNION ALL {_PAY_SCORE}),
+    WITH billed AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:billed AS jsonb))
+            AS b (number text, bill_on date, net_fen bigint, citizen_id uuid, order_id uuid)
+    ),
+    found AS (
+        {_LEDGER} UNION ALL {_OFFLINE} UNION ALL {_SHEETS} UNION ALL {_PAY_SCORE}
+        UNION ALL {_BILL}
+    ),
     unmatched AS (
         INSERT INTO settlement_mismatches (day_on, number, comparison, class, subject, merchant_id,
             unit, our_amount, their_amount, happened_at)
@@ -224,7 +266,7 @@ class ReconciledDay:
             )  # fmt: skip
 
 
-def reconcile_due(*, ask: Ask, must_stop: Callable[[], bool]) -> int:
+def reconcile_due(*, pay_score: PayScore, must_stop: Callable[[], bool]) -> int:
     """For the worker: reconcile the days that are due and forget old ones; how many.
 
     Called twice at once, one does it.
@@ -239,21 +281,25 @@ def reconcile_due(*, ask: Ask, must_stop: Callable[[], bool]) -> int:
         for on in due:
             if must_stop():
                 return done
-            reconcile_day(on=on, ask=ask)
+            reconcile_day(on=on, pay_score=pay_score)
             done += 1
         _prune()
     return done
 
 
-def reconcile_day(*, on: date, ask: Ask) -> None:
+def reconcile_day(*, on: date, pay_score: PayScore) -> None:
     """Put every thing of a day in its class, in the place of what was found before."""
-    told = _ask_all(on, ask)
+    at_hand = fetch_bill(on=on, pay_score=pay_score)
+    orders = _orders_of(on)
+    billed = list_billed(on=on, orders=orders, pay_score=pay_score)
+    told = _told_of(orders, billed, pay_score)
     with transaction() as session:
         session.execute(text(f"SET LOCAL statement_timeout = '{RECONCILE_TIMEOUT}'"))
         for table in (Reconciliation, Mismatch):
             session.execute(delete(table).where(table.day_on == on))
         session.execute(_RECONCILE, {
             "on": on, "told": orjson.dumps(told).decode(), "revised": list(REVISED),
+            "billed": orjson.dumps(billed).decode(), "at_hand": at_hand.value,
             "unmatched": list(UNMATCHED), "mismatches_max": MISMATCHES_MAX,
         })  # fmt: skip
 
@@ -301,27 +347,48 @@ def reconciliation_state() -> dict[str, float]:
     }
 
 
-def _ask_all(on: date, ask: Ask) -> list[dict[str, Any]]:
-    """What Pay Score says of a day's orders; after an outage the rest stays unasked."""
-    orders = text(f"SELECT c.citizen_id, c.order_id {_COLLECTED} ORDER BY c.booked_at LIMIT :most")
+def _orders_of(on: date) -> list[Order]:
+    query = text(f"SELECT c.citizen_id, c.order_id {_COLLECTED} ORDER BY c.booked_at LIMIT :most")
     with reading() as session:
-        rows = session.execute(orders, {"on": on, "most": ASKED_MAX}).all()
+        return [
+            (citizen_id, order_id)
+            for citizen_id, order_id in session.execute(query, {"on": on, "most": ORDERS_MAX})
+        ]
+
+
+def _told_of(
+    orders: Sequence[Order], billed: Sequence[Mapping[str, Any]], pay_score: PayScore
+) -> list[dict[str, Any]]:
+    """What a day's orders came to there, by a bill or, where none tells of them, by asking.
+
+    After an outage the rest stays unasked.
+    """
+    paid = {(one["citizen_id"], one["order_id"]): one["net_fen"] for one in billed}
+    told = [
+        _told(order, "DONE" if paid[order] else "REFUNDED", paid[order])
+        for order in orders if order in paid
+    ]
+    unbilled = [order for order in orders if order not in paid]
     durable()
-    told: list[dict[str, Any]] = []
-    for citizen_id, order_id in rows:
+    for number, order in enumerate(unbilled[:ASKED_MAX]):
         try:
-            state, total_fen = ask(citizen_id, order_id) or ("NONE", None)
+            state, total_fen = pay_score.tell_order(*order) or ("NONE", None)
         except Unavailable as error:
-            log.warning("orders stay unasked", extra={"code": error.code, "asked": len(told)})
+            log.warning("orders stay unasked", extra={"code": error.code, "asked": number})
             break
-        told.append({
-            "citizen_id": citizen_id, "order_id": order_id, "state": state,
-            "total_fen": total_fen,
-        })  # fmt: skip
+        told.append(_told(order, state, total_fen))
     return told
+
+
+def _told(order: Order, state: str, total_fen: int | None) -> dict[str, Any]:
+    citizen_id, order_id = order
+    return {
+        "citizen_id": citizen_id, "order_id": order_id, "state": state, "total_fen": total_fen
+    }
 
 
 def _prune() -> None:
     with transaction() as session:
         for table in (Reconciliation, Mismatch):
             session.execute(delete(table).where(table.day_on < CITY_TODAY - KEPT.days))
+        session.execute(delete(Bill).where(Bill.bill_on < CITY_TODAY - KEPT.days))

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import ClassVar, Final, cast
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, func, text
+from sqlalchemy import ARRAY, Text, any_, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel import outbox
-from app.kernel.database import durable, transaction
+from app.kernel.database import durable, reading, transaction
 from app.kernel.errors import Unavailable
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
@@ -32,6 +33,7 @@ from app.service_orders.payments import record_agreement, record_payment
 from app.service_orders.queries import Order, find_order
 from app.service_orders.refusals import ServiceOrderStateRefuses
 from app.service_orders.transitions import HOLDING, OWING, Event, State
+from app.settlement.bills import ToldLine
 from app.trail.operations import Actor, record_access
 from app.web.keys import key_provider
 from app.wechat.models import PayScoreNoticeTaken, PayScoreNumber
@@ -119,11 +121,41 @@ def tell_order(citizen_id: UUID, order_id: UUID) -> tuple[str, int | None] | Non
     """
     durable()
     try:
-        found = _client().query(out_order_no=_number(citizen_id, order_id))
+        found = _client().query(out_order_no=order_number(citizen_id, order_id))
     except PayScoreError as error:
         log.warning("Pay Score does not tell of an order", extra={"reason": str(error)})
         raise PayScoreIsUnavailable(retry_after_seconds=PAY_SCORE_RETRY_SECONDS) from None
     return None if found is None else (found.state, found.total_fen)
+
+
+def tell_bill(on: date) -> tuple[ToldLine, ...] | None:
+    """WeChat Pay's bill of a day in the city; None: the programme has no account there.
+
+    Refuses `pay_score_unavailable`, also while WeChat has not made it.
+    """
+    if current_app.extensions["card_pay_score"] is None:
+        return None
+    durable()
+    try:
+        lines = _client().download_bill(on=on)
+    except PayScoreError as error:
+        log.warning("Pay Score does not give a bill", extra={"reason": str(error)})
+        raise PayScoreIsUnavailable(retry_after_seconds=PAY_SCORE_RETRY_SECONDS) from None
+    return tuple(ToldLine(one.out_order_no, one.paid_fen, one.refunded_fen) for one in lines)
+
+
+def order_number(citizen_id: UUID, order_id: UUID) -> str:
+    """The order's number at WeChat: always the same, of letters and digits, nobody's."""
+    ids = citizen_id.bytes + order_id.bytes
+    return hashlib.sha256(b"pay_score:" + ids).hexdigest()[:32]
+
+
+def find_orders(numbers: Collection[str]) -> dict[str, tuple[UUID, UUID]]:
+    """Whose orders these numbers at WeChat stand for, as far as they are ours."""
+    wanted = any_(literal([*numbers], ARRAY(Text())))
+    query = select(PayScoreNumber).where(PayScoreNumber.out_order_no == wanted)
+    with reading() as session:
+        return {row.out_order_no: (row.citizen_id, row.order_id) for row in session.scalars(query)}
 
 
 def open_confirmation(*, citizen_id: UUID, order_id: UUID) -> str:
@@ -234,8 +266,8 @@ def _openid(citizen_id: UUID) -> str:
 
 
 def _number_of(order: Order) -> str:
-    """The order's number at WeChat: always the same, of letters and digits, nobody's."""
-    number = _number(order.citizen_id, order.order_id)
+    """The order's number at WeChat, which from now on is found again."""
+    number = order_number(order.citizen_id, order.order_id)
     with transaction() as session:
         session.execute(
             insert(PayScoreNumber)
@@ -245,11 +277,6 @@ def _number_of(order: Order) -> str:
             .on_conflict_do_nothing()
         )
     return number
-
-
-def _number(citizen_id: UUID, order_id: UUID) -> str:
-    ids = citizen_id.bytes + order_id.bytes
-    return hashlib.sha256(b"pay_score:" + ids).hexdigest()[:32]
 
 
 def _client() -> PayScoreClient:

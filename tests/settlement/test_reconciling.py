@@ -29,7 +29,7 @@ def books(committing_app: Flask, job_app: Flask, admin: psycopg.Connection[objec
 def counts_of(books: Books, on: date) -> dict[tuple[str, str], int]:
     """A day's classes, as the worker finds them; orders are asked for at WeChat, if any."""
     with books.job_app.app_context():
-        reconciling.reconcile_day(on=on, ask=pay_score.tell_order)
+        reconciling.reconcile_day(on=on, pay_score=pay_score)
         found = reconciling.find_day(on=on)
     return {(one.comparison, one.class_): one.item_count for one in found.counts}
 
@@ -109,7 +109,7 @@ def test_the_worker_looks_at_days_until_nothing_can_change(books: Books) -> None
 
     def work() -> int:
         with books.job_app.app_context():
-            return reconciling.reconcile_due(ask=pay_score.tell_order, must_stop=lambda: False)
+            return reconciling.reconcile_due(pay_score=pay_score, must_stop=lambda: False)
 
     assert work() == reconciling.DAYS_LOOKED_BACK + 1, "the last days, and the one with a fault"
     books.admin.execute(

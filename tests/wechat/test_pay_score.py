@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -26,6 +26,7 @@ from app.kernel.database import close_connections, transaction
 from app.kernel.jobs import Message
 from app.members.queries import database_now
 from app.service_orders import due
+from app.service_orders.payments import record_payment
 from app.service_orders.queries import find_order
 from app.settlement import reconciling
 from app.wechat import pay_score
@@ -33,6 +34,7 @@ from tests.ledger.checks import assert_ledger_balances
 from tests.members.api import claims_of, join, made_up_person
 from tests.redemptions.builders import Citizen, give_consent, make_clerk, make_merchant, set_tier
 from tests.service_orders.shop import NONCE, Shop, done, make_line, refusal
+from wechat_integration.pay_score import PayScoreAccount, PayScoreClient
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
 from wechat_integration.sandbox.pay_keys import made_up_pay_keys
 from wechat_integration.sandbox.pay_notices import notice_body, signed_headers
@@ -439,6 +441,73 @@ def test_o7_every_bill_of_a_day_is_in_a_class_by_what_pay_score_says(
     assert collecting.shop.state(unpaid) == "completed"
 
 
+def test_o7_the_bill_of_a_day_is_held_against_its_orders_both_ways(
+    collecting: Collecting, sandbox: SandboxControl
+) -> None:
+    """As it is fetched: what only one side has, what was paid in both places, what came back."""
+    shop, today = collecting.shop, database_day(collecting)
+    orders = [shop.started() for _ in range(4)]
+    collecting.work()
+    for order_id in orders:
+        done(shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.debit()
+    noted, unnoted, twice, lost = orders
+    for order_id in (noted, unnoted, twice):
+        sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    done(shop.counter(twice, "payment"))
+    pay_strangely(collecting, sandbox, amount_fen=800)
+    with collecting.worker.app_context():
+        pay_score.settle_order(message_about(collecting, noted))
+        assert record_payment(
+            citizen_id=shop.holder.citizen_id, order_id=UUID(lost), paid_fen=1_500
+        )
+    assert bill_classes(collecting, today) == {"bill_awaited": 1}
+    sandbox.advance_clock(seconds=2 * 86_400)
+    sandbox.add_fault(kind=FaultKind.GARBAGE, path="/v3/billdownload/file", requests=2)
+    asked = sandbox.count_calls(path=ORDERS)
+    found = bill_classes(collecting, today)
+    assert found == {
+        "matched": 1, "paid_there_only": 1, "paid_twice": 1, "missing_in_bill": 1,
+        "unknown_there": 1,
+    }  # fmt: skip
+    assert sandbox.count_calls(path=ORDERS) == asked + 1, "only of what no bill tells"
+    fetched = sandbox.count_calls(path="/v3/billdownload/file")
+    for order_id in (twice, unnoted):
+        sandbox.refund_pay_score(out_order_no=collecting.number(order_id), amount_fen=1_500)
+    sandbox.advance_clock(seconds=2 * 86_400)
+    later = today + timedelta(days=2)
+    assert bill_classes(collecting, later) == {"matched": 2}
+    assert bill_classes(collecting, today) == {
+        "matched": 3, "missing_in_bill": 1, "unknown_there": 1,
+    }  # fmt: skip
+    assert sandbox.count_calls(path="/v3/billdownload/file") == fetched + 1, "once each"
+
+
+def pay_strangely(collecting: Collecting, sandbox: SandboxControl, *, amount_fen: int) -> None:
+    """A payment on the account that no order of ours stands behind."""
+    client = PayScoreClient(account=PayScoreAccount(
+        **pay_score_account(collecting.worker.extensions["card_settings"])
+    ))  # fmt: skip
+    client.create(
+        out_order_no="stranger", introduction="雨伞", risk_fen=9_900, openid=collecting.openid
+    )
+    client.complete(out_order_no="stranger", name="租借费", amount_fen=amount_fen)
+    client.close()
+    sandbox.pay_pay_score(out_order_no="stranger")
+
+
+def database_day(collecting: Collecting) -> date:
+    with collecting.worker.app_context():
+        return database_now().astimezone(CITY_ZONE).date()
+
+
+def bill_classes(collecting: Collecting, on: date) -> dict[str, int]:
+    with collecting.worker.app_context():
+        reconciling.reconcile_day(on=on, pay_score=pay_score)
+        found = reconciling.find_day(on=on)
+    return {one.class_: one.item_count for one in found.counts if one.comparison == "bill"}
+
+
 @dataclass(frozen=True)
 class Reconciled:
     counts: tuple[tuple[str, int], ...]
@@ -449,7 +518,7 @@ def reconciled(collecting: Collecting) -> Reconciled:
     """Today's orders, as the worker reconciles them."""
     with collecting.worker.app_context():
         today = database_now().astimezone(CITY_ZONE).date()
-        reconciling.reconcile_day(on=today, ask=pay_score.tell_order)
+        reconciling.reconcile_day(on=today, pay_score=pay_score)
         found = reconciling.find_day(on=today)
     counts = tuple(
         (one.class_, one.item_count) for one in found.counts if one.comparison == "pay_score"
