@@ -33,6 +33,7 @@ from tests.redemptions.builders import (
     LIBRARY_VALUES,
     benefit_toml,
     make_citizen,
+    make_clerk,
     make_merchant,
     publish_benefit,
     publish_library,
@@ -107,11 +108,24 @@ def test_the_measures_of_quzhou_are_all_there_and_illustrative() -> None:
 
 
 @pytest.mark.parametrize("name", ["jinhua", "quzhou"])
-def test_what_is_guaranteed_asks_for_a_consent_that_can_be_given(app: Flask, name: str) -> None:
+def test_r2_every_consent_that_a_benefit_asks_for_can_be_given(app: Flask, name: str) -> None:
     benefits = tomllib.loads((DIRECTORY / f"{name}.toml").read_text(encoding="utf-8"))["benefit"]
-    asked = {one["consent_purpose"] for one in benefits if one["kind"] == "guarantee"}
+    asked = {one["consent_purpose"] for one in benefits if "consent_purpose" in one}
     with app.app_context():
-        assert {"rental", "clinic"} <= asked <= set(current_texts())
+        assert {"rental", "clinic", "sports"} <= asked <= set(current_texts())
+
+
+def test_who_agrees_is_told_to_the_sports_ground_and_nobody_else(
+    app: Flask, client: FlaskClient
+) -> None:
+    values = {"baseline": {"next_day_entry": False}, "A": {"next_day_entry": True}}
+    code = publish_benefit(app, values=values, kind="entitlement", consent_purpose="sports")
+    clerk = make_clerk(app, takes=(code,))
+    for consents, is_told in ((("sports",), True), (("parking",), False)):
+        citizen = make_citizen(app, tier="A", consents=consents)
+        seen = clerk.preview(client, code=citizen.pass_code(client)).get_json()
+        [offer] = seen["benefits"]
+        assert (offer["eligible"], offer["value"]) == (is_told, {"next_day_entry": is_told})
 
 
 def test_every_error_is_told_with_its_line_and_the_command_ends_with_one(
