@@ -85,6 +85,27 @@ def test_guessing_is_blocked_and_stops_filling_the_table(
     assert len(scans_of(clerk)) == BAD_SCANS_MAX
 
 
+def test_q1_what_is_sealed_by_us_is_taken_from_a_clerk_who_is_blocked(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    """It is no guess: who stands behind somebody with strange codes does not wait for it."""
+    first, second = (citizen.claimed(client, publish_benefit(app, merchants="all")) for _ in "ab")
+    for _ in range(BAD_SCANS_MAX):
+        assert outcome(clerk.redeem(client, code="guess"))[0] == 400
+    genuine = citizen.voucher_code(client, first)
+    tampered = genuine[:40] + ("A" if genuine[40] != "A" else "B") + genuine[41:]
+    for guess in ("guess", tampered, genuine[:-3]):
+        assert outcome(clerk.redeem(client, code=guess)) == (429, "too_many_bad_codes")
+    assert clerk.redeem(client, code=genuine).status_code == 200
+    assert outcome(clerk.redeem(client, code=genuine)) == (409, "already_redeemed")
+    shown = citizen.pass_code(client)
+    previewed = clerk.preview(client, code=shown)
+    assert previewed.status_code == 200
+    assert outcome(clerk.preview(client, code=shown)) == (409, "code_burnt")
+    assert clerk.redeem(client, code=citizen.voucher_code(client, second)).status_code == 200
+    assert len(scans_of(clerk)) == BAD_SCANS_MAX
+
+
 def test_a_typed_code_redeems(
     app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
 ) -> None:
