@@ -61,6 +61,7 @@ from app.settlement import reconciling
 from app.settlement import working as settlement
 from app.trail import queries as trail_queries
 from app.trail import routes as trail_routes
+from app.trail import security
 from app.transit import routes as transit_routes
 from app.transit.commands import transit_commands
 from app.web import docs, health, metrics
@@ -71,6 +72,7 @@ from app.web.openapi import SynchronousFlask, configure_openapi
 from app.web.problems import register_problems
 from app.web.requests import configure_requests
 from app.web.signatures import SigningKeys, configure_signatures
+from app.web.watching import Seen, configure_security_log
 from app.webhooks import deliveries as webhook_deliveries
 from app.webhooks import events as webhook_events
 from app.webhooks import routes as webhooks_routes
@@ -105,6 +107,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     find_key = partial(members.find_signing_credential, keys=keys)
     configure_signatures(app, SigningKeys(find_key, members.admit_request))
+    configure_security_log(app, _tell_security)
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
     app.extensions["card_pay_score"] = build_pay_score(settings)
@@ -171,6 +174,16 @@ def _register_routes(app: Flask) -> None:
 def _session_is_live(caller: Caller) -> bool:
     return session_is_live(
         role=caller.role, subject_id=caller.subject_id, session_id=caller.session_id
+    )
+
+
+def _tell_security(seen: Seen) -> None:
+    """Write into the log of security what was denied, and who took a file away."""
+    what = f"{seen.method} {seen.rule}"
+    security.note_event(
+        kind=security.EXPORTED if seen.refusal_code is None else security.DENIED,
+        role=seen.caller.role, account_id=seen.caller.subject_id,
+        subject=what if seen.refusal_code is None else f"{what} {seen.refusal_code}",
     )
 
 

@@ -31,7 +31,7 @@ from app.scoring.operations import delivery_worker
 from app.service_orders import due
 from app.service_orders import queries as service_orders_queries
 from app.settlement import reconciling
-from app.trail import heads, sealing
+from app.trail import heads, sealing, security
 from app.trail import operations as trail
 from app.transit import files as transit_files
 from app.transit import settling
@@ -149,6 +149,12 @@ def prune_copies() -> None:
 def prune_trail() -> None:
     """Delete lines of the trail that are past their five years."""
     _until_done(trail.prune_trail)
+
+
+@jobs.periodic("prune_security", cron="31 * * * *")
+def prune_security() -> None:
+    """Delete events of the log of security that are past their year."""
+    _until_done(security.prune_security)
 
 
 @jobs.periodic("seal_trail", cron="* * * * *")

@@ -271,7 +271,7 @@ def reveal_member(body: dict[str, Any]) -> dict[str, str | None]:
 @blueprint.refuses(409)
 def create_staff(body: dict[str, Any]) -> operations.NewStaff:
     """Create a staff account."""
-    return operations.create_staff(keys=key_provider(), **body)
+    return operations.create_staff(keys=key_provider(), actor=acting(), **body)
 
 
 @blueprint.route("/staff/<uuid:staff_id>/disable", methods=["POST"])
@@ -280,7 +280,7 @@ def create_staff(body: dict[str, Any]) -> operations.NewStaff:
 @blueprint.refuses(404)
 def disable_staff(staff_id: UUID) -> None:
     """Disable a staff account; its sessions end at once."""
-    operations.disable_staff(staff_id=staff_id)
+    operations.disable_staff(staff_id=staff_id, actor=acting())
 
 
 @blueprint.route("/staff/<uuid:staff_id>/end-sessions", methods=["POST"])
@@ -289,7 +289,8 @@ def disable_staff(staff_id: UUID) -> None:
 @blueprint.refuses(404)
 def end_staff_sessions(staff_id: UUID) -> dict[str, int]:
     """End every session of a staff account."""
-    return {"ended_sessions": operations.end_staff_sessions(staff_id=staff_id)}
+    ended = operations.end_staff_sessions(staff_id=staff_id, actor=acting())
+    return {"ended_sessions": ended}
 
 
 @blueprint.route("/members/end-sessions", methods=["POST"])

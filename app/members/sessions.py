@@ -26,6 +26,7 @@ from app.members.models import (
     StaffRefresh,
     StaffSession,
 )
+from app.trail import security
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ def open_citizen_session(
         expires_at=func.now() + life,
     ))
     session.flush()
+    _tell_opened(opened)
     return opened
 
 
@@ -93,6 +95,7 @@ def open_staff_session(session: Session, *, staff_id: UUID, role: str) -> Opened
         staff_id=staff_id, session_id=opened.session_id, refresh_id=opened.refresh_id,
     ))
     session.flush()
+    _tell_opened(opened)
     return opened
 
 
@@ -106,6 +109,7 @@ def open_source_session(
         refresh_id=opened.refresh_id, expires_at=func.now() + SESSION_LIFE,
     ))
     session.flush()
+    _tell_opened(opened)
     return opened
 
 
@@ -126,6 +130,10 @@ def refresh_session(
         raise SessionEnded
     if row["outcome"] == "reused":
         log.warning("refresh token reused", extra={"role": role, "session": str(session_id)})
+        security.note_event(
+            kind=security.REFRESH_REUSED, role=role, account_id=subject_id,
+            subject=str(session_id),
+        )
         raise RefreshReused
     return OpenedSession(
         role=role, subject_id=subject_id, session_id=session_id, refresh_id=successor,
@@ -162,6 +170,13 @@ def prune_sessions(*, limit: int) -> int:
         return int(session.scalar(_PRUNE, {"limit": limit}) or 0)
 
 
+def _tell_opened(opened: OpenedSession) -> None:
+    security.record_event(
+        kind=security.SIGNED_IN, role=opened.role, account_id=opened.subject_id,
+        subject=str(opened.session_id),
+    )
+
+
 def _opened(role: str, subject_id: UUID, life: timedelta = SESSION_LIFE) -> OpenedSession:
     return OpenedSession(
         role=role, subject_id=subject_id, session_id=new_id(), refresh_id=new_id(), life=life
@@ -187,4 +202,10 @@ def _end(
     )
     if session_id is not None:
         ending = ending.where(table.session_id == session_id)
-    return len(session.scalars(ending).all())
+    ended = session.scalars(ending).all()
+    if ended:
+        security.record_event(
+            kind=security.SESSION_ENDED, role=role, account_id=subject_id,
+            subject=f"{reason} {ended[0]}" if len(ended) == 1 else f"{reason} of {len(ended)}",
+        )
+    return len(ended)

@@ -25,6 +25,7 @@ from app.kernel.keys import Key, KeyProvider, KeyPurpose, UnknownKeyError
 from app.members.models import SourceAccount, SourceCredential
 from app.members.sessions import SOURCE, OpenedSession, end_sessions, open_source_session
 from app.members.signing import seal_secret
+from app.trail import security
 from app.trail.operations import SYSTEM, Actor, record_act
 
 SECRET_BYTES = 32
@@ -148,6 +149,10 @@ def add_source_credential(*, keys: KeyProvider, source_id: UUID) -> NewCredentia
         secret_sealed=seal_secret(keys, credential_id=credential_id, secret=secret),
     ))
     session.flush()
+    security.record_event(
+        kind=security.ACT_OF_OFFICE, role=SOURCE, account_id=source_id,
+        subject=f"key_made {credential_id}",
+    )
     return NewCredential(source_id=source_id, credential_id=credential_id, secret=secret)
 
 
@@ -237,6 +242,9 @@ def sign_in_source(*, keys: KeyProvider, credential_id: UUID, secret: str) -> Op
     with reading() as session:
         found = session.execute(query).one_or_none()
     if found is None or not _fits(keys, found.SourceCredential.secret_hash, secret):
+        security.note_event(
+            kind=security.SIGN_IN_REFUSED, role=SOURCE, subject=str(credential_id)
+        )
         raise CredentialRefused
     if found.signed_only:
         raise SignaturesRequired

@@ -36,6 +36,8 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider, KeyPurpose
 from app.members.models import StaffAccount, StaffCredential
 from app.members.sessions import OpenedSession, end_sessions, open_staff_session
+from app.trail import security
+from app.trail.operations import SYSTEM, Actor, record_act
 
 log = logging.getLogger(__name__)
 
@@ -132,17 +134,30 @@ class NewStaff:
 
 
 def create_staff(
-    *, keys: KeyProvider, username: str, password: str, role: str, display_name: str
+    *,
+    keys: KeyProvider,
+    username: str,
+    password: str,
+    role: str,
+    display_name: str,
+    actor: Actor = SYSTEM,
 ) -> NewStaff:
     """Create an account in a transaction of its own; see `add_staff`."""
     with transaction():
         return add_staff(
-            keys=keys, username=username, password=password, role=role, display_name=display_name
+            keys=keys, username=username, password=password, role=role,
+            display_name=display_name, actor=actor,
         )
 
 
 def add_staff(
-    *, keys: KeyProvider, username: str, password: str, role: str, display_name: str
+    *,
+    keys: KeyProvider,
+    username: str,
+    password: str,
+    role: str,
+    display_name: str,
+    actor: Actor = SYSTEM,
 ) -> NewStaff:
     """Create an account in the open transaction.
 
@@ -168,6 +183,7 @@ def add_staff(
         totp_sealed=_seal_totp(keys, staff_id, secret),
     ))
     session.flush()
+    record_act(actor=actor, action="account_created", subject=f"{role} {staff_id}")
     uri = pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=TOTP_ISSUER)
     return NewStaff(staff_id=staff_id, totp_uri=uri)
 
@@ -188,12 +204,23 @@ def sign_in_staff(
     step = _totp_step(secret, totp, now)
     if account is None or credential is None or not right or step is None:
         log.warning("staff sign-in refused")
+        security.note_event(
+            kind=security.SIGN_IN_REFUSED, role="staff", account_key=account_key,
+            client_key=client_key,
+        )
         raise SignInRefused
     with transaction() as session:
-        if not _is_new_step(session, account.staff_id, step):
-            raise SignInRefused
-        session.execute(_SUCCEEDED, {"account": account_key, "client": client_key})
-        opened = open_staff_session(session, staff_id=account.staff_id, role=account.role)
+        is_new = _is_new_step(session, account.staff_id, step)
+        if is_new:
+            session.execute(_SUCCEEDED, {"account": account_key, "client": client_key})
+            opened = open_staff_session(session, staff_id=account.staff_id, role=account.role)
+        else:
+            security.record_event(
+                kind=security.SIGN_IN_REFUSED, role="staff", account_id=account.staff_id,
+                subject="a code that was used", client_key=client_key,
+            )
+    if not is_new:  # after the commit: the event stays
+        raise SignInRefused
     log.info("staff signed in", extra={"staff": str(account.staff_id), "role": account.role})
     return opened
 
@@ -210,6 +237,9 @@ def confirm_second_factor(*, keys: KeyProvider, staff_id: UUID, totp: str) -> No
         now: int = session.execute(_SECONDS).scalar_one()
     step = None if credential is None else _totp_step(_open_totp(keys, credential), totp, now)
     if step is None:
+        security.note_event(
+            kind=security.SECOND_FACTOR_REFUSED, role="staff", account_id=staff_id
+        )
         raise SecondFactorRefused
     with transaction() as session:
         if not _is_new_step(session, staff_id, step):
@@ -217,26 +247,28 @@ def confirm_second_factor(*, keys: KeyProvider, staff_id: UUID, totp: str) -> No
         session.execute(_SUCCEEDED, {"account": attempt_key, "client": attempt_key})
 
 
-def disable_staff(*, staff_id: UUID) -> None:
+def disable_staff(*, staff_id: UUID, actor: Actor = SYSTEM) -> None:
     """Disable an account in a transaction of its own; see `close_staff`."""
     with transaction():
-        close_staff(staff_id=staff_id)
+        close_staff(staff_id=staff_id, actor=actor)
 
 
-def close_staff(*, staff_id: UUID) -> None:
+def close_staff(*, staff_id: UUID, actor: Actor = SYSTEM) -> None:
     """Disable an account and end its sessions, in the open transaction; StaffNotFound otherwise."""
     session = transaction_required()
     account = _require_account(session, staff_id)
     account.status = "disabled"
     session.flush()
     end_sessions(role=account.role, subject_id=staff_id, reason="account_disabled")
+    record_act(actor=actor, action="account_disabled", subject=str(staff_id))
     log.warning("staff disabled", extra={"staff": str(staff_id)})
 
 
-def end_staff_sessions(*, staff_id: UUID) -> int:
+def end_staff_sessions(*, staff_id: UUID, actor: Actor = SYSTEM) -> int:
     """End every session of an account, which may sign in again; how many there were."""
     with transaction() as session:
         account = _require_account(session, staff_id)
+        record_act(actor=actor, action="account_signed_out", subject=str(staff_id))
         return end_sessions(
             role=account.role, subject_id=staff_id, reason="ended_by_operator"
         )
@@ -270,6 +302,10 @@ def _count_attempt(account_key: bytes, client_key: bytes) -> None:
     )
     if row is not None and row["pause"] > 0:
         log.warning("staff sign-in delayed", extra={"seconds": row["pause"]})
+        security.note_event(
+            kind=security.SIGN_IN_DELAYED, role="staff", subject=f"{row['pause']} seconds",
+            account_key=account_key, client_key=client_key,
+        )
         raise TooManySignIns(retry_after_seconds=row["pause"])
 
 

@@ -25,6 +25,7 @@ from app.merchants.applications import APPROVED, follow
 from app.merchants.devices import CODE_BYTES, Invitation, merchant_of_owner
 from app.merchants.models import MerchantStaff, Shop, StaffInvitation, StaffInvitationUse
 from app.merchants.operations import Assignment, RegisteredShop
+from app.trail.operations import Actor, record_act
 
 INVITATION_LIFE: Final = timedelta(days=3)
 OWNER: Final = "merchant_owner"
@@ -105,6 +106,10 @@ def move_staff(*, owner_id: UUID, staff_id: UUID, shop_id: UUID | None) -> Assig
         _require_shop(session, held.merchant_id, shop_id)
         held.shop_id = shop_id
         session.flush()
+        record_act(
+            actor=Actor(OWNER, owner_id), action="staff_moved",
+            subject=f"{staff_id} to {shop_id or 'all shops'}",
+        )
         return _assignment(held)
 
 
@@ -119,7 +124,7 @@ def end_staff(*, owner_id: UUID, staff_id: UUID) -> Assignment:
         held = _require_colleague(session, owner_id, staff_id)
         held.active = False
         session.flush()
-        close_staff(staff_id=staff_id)
+        close_staff(staff_id=staff_id, actor=Actor(OWNER, owner_id))
         return _assignment(held)
 
 

@@ -69,6 +69,34 @@ class TrailAct(Base):
     line_hash: Mapped[bytes | None]
 
 
+class SecurityEvent(Base):
+    """What happened to the security of the service; filled through `security_append`."""
+
+    __tablename__ = "security_events"
+    __table_args__ = (
+        Index(None, "created_at", "event_id"),
+        Index(
+            "ix_security_events__unsealed", "created_at",
+            postgresql_where=text("seal_number IS NULL"),
+        ),
+        Index(
+            "ix_security_events__seal_number", "seal_number",
+            postgresql_where=text("seal_number IS NOT NULL"),
+        ),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    role: Mapped[str]
+    account_id: Mapped[UUID | None]
+    subject: Mapped[str]
+    account_key: Mapped[bytes | None]
+    client_key: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seal_number: Mapped[int | None]
+    line_hash: Mapped[bytes | None]
+
+
 class TrailSeal(Base):
     """A seal over lines of a register (its table's name) and over the seal before."""
 
@@ -144,5 +172,6 @@ TABLE_KINDS = {
     "bulk_viewing_alarms": TableKind.LOCAL,
     "trail_acts": TableKind.LOCAL,
     "trail_seals": TableKind.LOCAL,
+    "security_events": TableKind.LOCAL,
     "impact_assessments": TableKind.REFERENCE,
 }

@@ -14,8 +14,10 @@ from sqlalchemy import insert, text
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Invalid, NotAllowed
 from app.kernel.ids import new_id
+from app.trail import security
 from app.trail.models import TrailAct
 
+OPERATOR = "operator"
 REASON_MIN_CHARS = 5
 REASON_MAX_CHARS = 500
 # A date and a case number pass; mobile numbers, accounts, tokens and card codes do not.
@@ -90,6 +92,11 @@ def record_access(
         "citizen": citizen_id, "trail_id": trail_id,
         **_what(actor, action, fields, reason, basis),
     })
+    if actor.kind == OPERATOR:
+        security.record_event(
+            kind=security.PERSON_OPENED, role=actor.kind, account_id=actor.id,
+            subject=f"{action} {trail_id}",
+        )
     return trail_id
 
 
@@ -110,6 +117,11 @@ def record_accesses(
         "citizens": citizens, "trail_ids": [new_id() for _ in citizens],
         **_what(actor, action, fields, reason, basis),
     })
+    if actor.kind == OPERATOR:
+        security.record_event(
+            kind=security.PERSON_OPENED, role=actor.kind, account_id=actor.id,
+            subject=f"{action} of {len(citizens)}",
+        )
 
 
 def record_act(
@@ -125,6 +137,10 @@ def record_act(
         act_id=act_id, actor_kind=actor.kind, actor_id=actor.id, action=action, subject=subject,
         reason=reason, basis=basis,
     ))
+    security.record_event(
+        kind=security.ACT_OF_OFFICE, role=actor.kind, account_id=actor.id,
+        subject=f"{action} {subject}",
+    )
     return act_id
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from app.trail import assessments, schemas, viewing
+from flask import Response
+
+from app.trail import assessments, auditing, schemas, security, viewing
 from app.trail.queries import Alarm, Assessment, list_alarms, list_assessments
 from app.web import limits
 from app.web.auth import Role, allow, caller
@@ -56,6 +58,38 @@ def show_alarms(page: dict[str, Any]) -> dict[str, Any]:
 def release_alarm(body: dict[str, Any], alarm_id: UUID) -> Alarm:
     """Let a stopped account go on, as somebody else."""
     return viewing.release_alarm(alarm_id=alarm_id, operator_id=caller().subject_id, **body)
+
+
+@blueprint.route("/security-events/reading", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("120/hour")
+@blueprint.arguments(schemas.EventsAsked)
+@blueprint.response(200, schemas.Events)
+def read_security_events(body: dict[str, Any]) -> dict[str, Any]:
+    """The log of security, by time and kind; that it was read is an act of office."""
+    page = {name: body.pop(name) for name in ("limit", "after")}
+    return {"events": _read_events(body, **page)}
+
+
+@blueprint.route("/security-events/export", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("10/hour")
+@blueprint.arguments(schemas.EventsExported)
+@blueprint.response(200, content_type="text/csv", description="At most 50,000 events.")
+def export_security_events(body: dict[str, Any]) -> Response:
+    """The log of security as a table; that it was taken along is an act of office."""
+    events = _read_events(body, limit=security.EXPORT_ROWS_MAX)
+    return Response(security.events_csv(events), content_type="text/csv; charset=utf-8")
+
+
+def _read_events(
+    asked: dict[str, Any], *, limit: int, after: UUID | None = None
+) -> list[security.EventLine]:
+    reason = asked.pop("reason")
+    return auditing.read_events(
+        span=security.Span(**asked), limit=limit, after=after, reason=reason,
+        operator_id=caller().subject_id,
+    )
 
 
 def _entry(found: Assessment) -> dict[str, Any]:

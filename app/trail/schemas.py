@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from app.trail.queries import ASSESSMENT_KINDS
+from app.trail.security import KINDS
 from app.web.openapi import ApiSchema
 from app.web.requests import PAGE_MAX_ROWS
 
@@ -69,6 +70,51 @@ class Alarms(ApiSchema):
     """The open alarms first, then the latest."""
 
     alarms = fields.List(fields.Nested(Alarm), required=True)
+
+
+class EventsExported(ApiSchema):
+    """Which events of the log of security, at most 31 days of them, and what for."""
+
+    since = fields.AwareDateTime(required=True)
+    until = fields.AwareDateTime(required=True)
+    kind = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(KINDS))
+    reason = fields.String(required=True, validate=validate.Length(max=REASON_MAX_CHARS))
+
+
+class EventsAsked(EventsExported):
+    """A page of them: `after` is the last event of the page before."""
+
+    after = fields.UUID(load_default=None, allow_none=True)
+    limit = fields.Integer(
+        strict=True, load_default=50, validate=validate.Range(1, PAGE_MAX_ROWS)
+    )
+
+
+class Event(ApiSchema):
+    """An event of the log of security; nobody is named in it."""
+
+    event_id = fields.UUID(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    kind = fields.String(required=True)
+    role = fields.String(required=True)
+    account_id = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "A staff account or a source."}
+    )
+    subject = fields.String(required=True)
+    account_key = fields.String(
+        required=True, allow_none=True,
+        metadata={"description": "A keyed digest of the user name that was tried."},
+    )  # fmt: skip
+    client_key = fields.String(
+        required=True, allow_none=True,
+        metadata={"description": "A keyed digest of the network address."},
+    )  # fmt: skip
+
+
+class Events(ApiSchema):
+    """Events in their order."""
+
+    events = fields.List(fields.Nested(Event), required=True)
 
 
 class Release(ApiSchema):

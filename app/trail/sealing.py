@@ -19,8 +19,12 @@ from app.kernel.database import reading, transaction
 from app.trail.models import TrailSeal
 
 # The registers, with how many days their lines are kept; None: as long as the programme.
-KEPT_DAYS: Final[dict[str, int | None]] = {"trail_entries": 1_830, "trail_acts": None}
-_LINE_IDS: Final = {"trail_entries": "trail_id", "trail_acts": "act_id"}
+KEPT_DAYS: Final[dict[str, int | None]] = {
+    "trail_entries": 1_830, "trail_acts": None, "security_events": 366,
+}  # fmt: skip
+_LINE_IDS: Final = {
+    "trail_entries": "trail_id", "trail_acts": "act_id", "security_events": "event_id",
+}  # fmt: skip
 SEAL_LINES_MAX: Final = 5_000
 # No transaction of the service takes so long: what comes later was put in.
 LATEST_AFTER: Final = timedelta(hours=1)

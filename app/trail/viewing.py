@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import NotAllowed, NotFound
 from app.kernel.ids import new_id
+from app.trail import security
 from app.trail.models import BulkViewingAlarm
 from app.trail.operations import Actor, SecondPersonNeeded, record_act, require_reason
 from app.trail.queries import Alarm, alarm_of
@@ -50,6 +51,9 @@ def admit_view(*, staff_id: UUID) -> bool:
     }
     admitted: bool = transaction_required().execute(_ADMIT, asked).scalar_one()
     if not admitted:
+        security.record_event(
+            kind=security.BULK_VIEWING_STOPPED, role="operator", account_id=staff_id
+        )
         log.error("bulk viewing stopped", extra={"staff": str(staff_id)})
     return admitted
 

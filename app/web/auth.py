@@ -273,12 +273,11 @@ def allow(
                 g.caller = _signer()
                 return view(*args, **kwargs)
             check = authenticator()
-            who = check.caller(bearer_token())
+            who = g.caller = check.caller(bearer_token())
             if who.role not in access.roles:
                 raise WrongRole
             if not session_checked_in_statement:
                 check.require_live_session(who)
-            g.caller = who
             with check.narrowed(who):
                 return view(*args, **kwargs)
 

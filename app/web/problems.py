@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import psycopg
 import sqlalchemy.exc
-from flask import Flask, Response
+from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from app.kernel import errors
@@ -76,6 +76,7 @@ def document(
 def problem(error: errors.DomainError) -> Response:
     """The answer for a refusal."""
     status = status_of(type(error))
+    g.refusal_code = error.code
     body = document(
         code=error.code,
         title=error.title,

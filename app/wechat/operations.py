@@ -8,11 +8,12 @@ from typing import ClassVar, Protocol
 from uuid import UUID
 
 from app.kernel.database import durable
-from app.kernel.errors import NotAllowed
+from app.kernel.errors import Invalid, NotAllowed
 from app.kernel.keys import KeyProvider
 from app.members import operations as members
 from app.members.queries import database_now, find_citizen_id
 from app.rights import copies
+from app.trail import security
 from app.wechat.tickets import TICKET_LIFE, open_ticket, seal_ticket
 
 
@@ -49,7 +50,11 @@ class SignIn:
 def sign_in(*, keys: KeyProvider, gateway: Gateway, code: str) -> SignIn:
     """Sign in the member behind a WeChat code, or give a stranger a ticket to join with."""
     durable()
-    openid = gateway.exchange_code(code=code)
+    try:
+        openid = gateway.exchange_code(code=code)
+    except Invalid:  # the code is made up, over, or was used
+        security.note_event(kind=security.SIGN_IN_REFUSED, role=security.CITIZEN)
+        raise
     opened = members.sign_in_citizen(keys=keys, openid=openid)
     if opened is not None:
         return SignIn(opened)

@@ -23,7 +23,17 @@ def _stopped(world: World) -> Made:
     return {"reason": "已核实为集中办理业务"}, {"alarm_id": str(alarm.alarm_id)}, {}
 
 
+def _span(_: World) -> Made:
+    body = {
+        "since": "2026-01-01T00:00:00+08:00", "until": "2026-01-02T00:00:00+08:00",
+        "reason": "例行安全审计",
+    }  # fmt: skip
+    return body, {}, {}
+
+
 TRAIL: dict[tuple[str, str], Callable[[World], Made]] = {
     ("GET", "/bulk-viewing-alarms"): lambda _: (None, {}, {"limit": 2}),
     ("POST", "/bulk-viewing-alarms/<uuid:alarm_id>/release"): _stopped,
+    ("POST", "/security-events/reading"): _span,
+    ("POST", "/security-events/export"): _span,
 }

@@ -43,6 +43,7 @@ TOLD = {
     ("POST", "/merchant-applications/<uuid:application_id>/contact"),
     ("POST", "/redemptions"),
     ("POST", "/redemptions/preview"),
+    ("POST", "/security-events/reading"),
     *(("POST", f"/service-orders/{act}") for act in (
         "claim", "complete", "dispute", "payment", "resolve", "start",
     )),
@@ -66,6 +67,7 @@ FILES = {
     ("GET", "/fairness-reports/<uuid:report_id>/page"): "figures of groups",
     ("GET", "/fairness-reports/<uuid:report_id>/figures.csv"): "figures of groups",
     ("GET", "/city-indicators.csv"): "figures of the city",
+    ("POST", "/security-events/export"): "an act of office; nobody is named in it",
     ("GET", "/settlement/reconciliation.csv"): "what did not agree, without persons",
     ("POST", "/objections/<uuid:objection_id>/attachments/<uuid:attachment_id>/reading"):
         "writes a line; shown by tests/objections/test_attachments.py",
