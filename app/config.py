@@ -64,6 +64,8 @@ class Settings:
     objection_source_extra_days: int  # more of them, if it asks and says why
     repair_decide_days: int  # working days until a credit repair is decided
     second_look_days: int  # working days in which a citizen may ask for a second look
+    death_kept_days: int  # days that what is kept of the dead rests, for relatives and mistakes
+    death_reversible_days: int  # of them those in which nothing is deleted, whoever asks
     webhooks_to_loopback: bool  # for development: webhooks may go to this machine, without TLS
     deletion_journal: Path | None  # who left, outside of the database; without it a restore forgets
     trail_heads: Path | None  # the seals of the trail, signed, outside of the database
@@ -117,6 +119,8 @@ class Settings:
             ),
             repair_decide_days=reader.integer("CARD_REPAIR_DECIDE_DAYS", 10, 1, 60),
             second_look_days=reader.integer("CARD_SECOND_LOOK_DAYS", 10, 1, 60),
+            death_kept_days=reader.integer("CARD_DEATH_KEPT_DAYS", 180, 30, 3_650),
+            death_reversible_days=reader.integer("CARD_DEATH_REVERSIBLE_DAYS", 30, 1, 365),
             webhooks_to_loopback=bool(reader.integer("CARD_WEBHOOKS_TO_LOOPBACK", 0, 0, 1)),
             deletion_journal=reader.optional_new_path("CARD_DELETION_JOURNAL"),
             trail_heads=reader.optional_new_path("CARD_TRAIL_HEADS"),

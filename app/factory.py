@@ -19,6 +19,7 @@ from app.cli import register_commands
 from app.complaints import routes as complaints_routes
 from app.config import Settings
 from app.counter import routes as counter_routes
+from app.deaths import routes as deaths_routes
 from app.households import operations as households
 from app.households import routes as households_routes
 from app.kernel import checks, jobs
@@ -164,6 +165,7 @@ def _register_routes(app: Flask) -> None:
         objections_desk_routes.blueprint,
         repairs_routes.blueprint,
         rights_routes.blueprint,
+        deaths_routes.blueprint,
         oversight.blueprint,
         wechat_routes.blueprint,
         wechat_routes.callbacks,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from app.config import running_settings
+from app.deaths import operations as deaths
 from app.kernel import checks, jobs, working_days
 from app.ledger import operations as ledger
 from app.ledger import queries as ledger_queries
@@ -87,6 +88,12 @@ def erase_those_who_left() -> None:
     if path is not None:
         journal.write_journal(path)
     leaving.erase_due(limit=SWEEP_BATCH, is_journaled=path is not None)
+
+
+@jobs.periodic("end_deaths", cron="19 * * * *")
+def end_deaths() -> None:
+    """Let those who have died go when their last day has come."""
+    _until_done(deaths.end_due)
 
 
 @jobs.periodic("tell_ended", cron="* * * * *")

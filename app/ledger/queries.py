@@ -252,6 +252,23 @@ def entries(
     return [Entry(**row._asdict()) for row in rows]
 
 
+def expired_points(*, citizen_id: UUID, since: datetime) -> int:
+    """The points of a citizen's own account that expired after a moment."""
+    with reading() as session:
+        expired = session.scalar(
+            text(
+                "SELECT -sum(e.amount_units)"
+                " FROM ledger_accounts a JOIN ledger_entries e"
+                "  ON e.citizen_id = a.citizen_id AND e.account_id = a.account_id"
+                " JOIN ledger_transfers t"
+                "  ON t.citizen_id = e.citizen_id AND t.transfer_id = e.transfer_id"
+                f" WHERE {_POINTS_ACCOUNT} AND t.kind = 'expire' AND e.created_at >= :since"
+            ),
+            {"citizen": citizen_id, "subject": citizen_id, "since": since},
+        )
+    return int(expired or 0)
+
+
 def points_as_of(
     *,
     citizen_id: UUID,

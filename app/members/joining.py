@@ -31,6 +31,7 @@ from app.members.id_numbers import IdNumber, is_adult, parse_id_number
 from app.members.models import Citizen, CitizenKey, CitizenProfile, WeChatIdentity
 from app.members.queries import find_citizen_id
 from app.members.register import NewMember, claim_indexes, ensure_citizens
+from app.members.resting import RESTING, MembershipRests
 from app.members.sealing import IDENTITIES, PROFILES, blind_index, open_field, seal_field
 from app.members.sessions import CITIZEN, OpenedSession, open_citizen_session
 from app.members.spelling import canonical_name, parse_name
@@ -118,7 +119,10 @@ def join(*, keys: KeyProvider, request: JoinRequest, openid: str, phone: str) ->
 
 
 def sign_in_citizen(*, keys: KeyProvider, openid: str) -> OpenedSession | None:
-    """Sign in the member behind a WeChat identity; None when it belongs to nobody."""
+    """Sign in the member behind a WeChat identity; None when it belongs to nobody.
+
+    MembershipRests.
+    """
     with transaction() as session:
         citizen_id = find_citizen_id(keys=keys, purpose="openid", value=openid)
         if citizen_id is None:
@@ -126,6 +130,8 @@ def sign_in_citizen(*, keys: KeyProvider, openid: str) -> OpenedSession | None:
         citizen = session.get(Citizen, citizen_id)
         if citizen is None or citizen.status == "left":
             return None
+        if citizen.status == RESTING:
+            raise MembershipRests
         return open_citizen_session(session, citizen_id=citizen_id)
 
 
@@ -155,6 +161,8 @@ def _check_same_person(
     )
     if citizen is None or citizen.status == "left":
         raise LeavingNotFinished
+    if citizen.status == RESTING:
+        raise MembershipRests
     key = _data_key(session, keys, citizen_id)
     profile = session.get_one(CitizenProfile, citizen_id)
     name = open_field(

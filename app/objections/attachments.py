@@ -67,7 +67,7 @@ def attach(
     if len(content) > MAX_BYTES:
         raise refusals.AttachmentTooLarge(max_bytes=MAX_BYTES)
     media_type = media_type_of(content)
-    _require_clean(scanner, content)
+    require_clean(scanner, content)
     made = queries.Attachment(attachment_id, media_type, len(content))
     with transaction() as session:
         row = session.get(
@@ -109,7 +109,8 @@ def open_as_operator(
         )
 
 
-def _require_clean(scanner: Scanner | None, content: bytes) -> None:
+def require_clean(scanner: Scanner | None, content: bytes) -> None:
+    """Refuse what the virus scanner refuses, where there is one.  Never in a transaction."""
     if scanner is None:
         return
     durable()

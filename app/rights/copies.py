@@ -24,15 +24,16 @@ from sqlalchemy.orm import Session
 from app.kernel import outbox
 from app.kernel.clock import CITY_ZONE
 from app.kernel.crypto import field_context, seal, unseal_with
-from app.kernel.database import transaction
+from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Conflict, IdReused, NotFound
 from app.kernel.keys import KeyProvider
 from app.members.profiles import CitizenNotFound
-from app.members.queries import database_now, find_data_key
+from app.members.queries import database_now, find_data_key, is_active
 from app.rights.gathering import gather
 from app.rights.models import CopyHandle, PersonalCopy
 from app.rights.paper import print_copy
 from app.rights.queries import AskedCopy, find_copy
+from app.trail.operations import SYSTEM, Actor
 
 COPY_TOPIC: Final = "personal_copy"
 COPY_LIFE: Final = timedelta(hours=24)
@@ -117,7 +118,7 @@ def make_copy(*, keys: KeyProvider, citizen_id: UUID, copy_id: UUID) -> None:
     if found is None or found.state != "asked":
         return
     try:
-        content = _packed(gather(keys=keys, citizen_id=citizen_id))
+        content = _packed(gather(keys=keys, citizen_id=citizen_id, actor=_asker(citizen_id)))
     except CitizenNotFound:
         return  # left since: there is nothing to copy, and nobody to take it
     with transaction() as session:
@@ -173,6 +174,18 @@ def prune_copies() -> int:
         return session.connection().execute(over.values(content_sealed=None)).rowcount
 
 
+def cancel_copies(*, citizen_id: UUID) -> None:
+    """Let no copy be opened that was asked for before now, in the open transaction."""
+    transaction_required().execute(
+        update(PersonalCopy)
+        .where(PersonalCopy.citizen_id == citizen_id, PersonalCopy.taken_at.is_(None))
+        .values(content_sealed=None, expires_at=func.least(
+            PersonalCopy.expires_at, func.clock_timestamp()
+        ))
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _take_number(session: Session, citizen_id: UUID, copy_id: UUID) -> None:
     session.execute(
         insert(CopyHandle)
@@ -199,6 +212,11 @@ def _is_beyond_free(session: Session, citizen_id: UUID, now: datetime) -> bool:
     if again_at > now:
         raise CopyAskedRecently(again_at=again_at.isoformat())
     return True
+
+
+def _asker(citizen_id: UUID) -> Actor:
+    """For whom a copy is made: of the dead it is made for relatives, as the line before says."""
+    return Actor("citizen", citizen_id) if is_active(citizen_id=citizen_id) else SYSTEM
 
 
 def _packed(document: dict[str, Any]) -> bytes:

@@ -35,7 +35,7 @@ class CopyTooLargeError(RuntimeError):
     """Somebody has more rows than a person can have; a copy must not leave some out."""
 
 
-def gather(*, keys: KeyProvider, citizen_id: UUID) -> dict[str, Any]:
+def gather(*, keys: KeyProvider, citizen_id: UUID, actor: Actor) -> dict[str, Any]:
     """Everything of one person by table and column, opened, with a line in their trail.
 
     The line is written first: when it cannot be written nothing is read.  CitizenNotFound when the
@@ -43,7 +43,7 @@ def gather(*, keys: KeyProvider, citizen_id: UUID) -> dict[str, Any]:
     """
     with transaction() as session:
         record_access(
-            citizen_id=citizen_id, actor=Actor("citizen", citizen_id), action="copy_made",
+            citizen_id=citizen_id, actor=actor, action="copy_made",
             fields=["everything"], basis="request",
         )
         key = find_data_key(keys=keys, citizen_id=citizen_id)

@@ -38,6 +38,7 @@ QUIET_AFTER: Final = timedelta(hours=1)  # no delivery that knew the member take
 WECHAT: Final = "wechat"
 COUNTER: Final = "counter"
 RESTORED: Final = "restored"
+RELATIVES: Final = "relatives"
 _ERASURES: Final = (
     text("SELECT records_erase(:citizen)"),
     text("SELECT scoring_erase(:citizen)"),
@@ -50,6 +51,7 @@ _ERASURES: Final = (
     text("SELECT complaints_erase(:citizen)"),
     text("SELECT library_erase(:citizen)"),
     text("SELECT transit_erase(:citizen)"),
+    text("SELECT deaths_erase(:citizen)"),
     text("SELECT rights_erase(:citizen)"),
 )
 
@@ -76,6 +78,16 @@ def leave(
     found = queries.find_leaving_of(citizen_id=citizen_id)
     assert found is not None, "it was noted in the transaction that ended the membership"
     return _receipt(keys, found)
+
+
+def let_go(*, citizen_id: UUID) -> None:
+    """End the membership of somebody who has died, in the open transaction, as they would have.
+
+    The erasure follows.  CitizenNotFound.
+    """
+    left_at = _end_all(citizen_id, SYSTEM, COUNTER, "")
+    if left_at is not None:
+        _note(citizen_id, RELATIVES, left_at)
 
 
 def show_leaving(*, leaving_id: UUID) -> queries.Departure:

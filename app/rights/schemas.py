@@ -130,6 +130,15 @@ class AskedCopy(ApiSchema):
     )
 
 
+class CopyTicket(ApiSchema):
+    """What opens the copy: told once."""
+
+    copy = fields.Nested(AskedCopy, required=True)
+    secret = fields.String(
+        required=True, metadata={"description": "Opens the copy once, before `expires_at`."}
+    )
+
+
 class AskedCopies(ApiSchema):
     """The last copies, the newest first."""
 

@@ -22,6 +22,7 @@ class Sentence:
 
 _ORDER: Final = "办理先用后付订单"
 _AT_SHOP: Final = "在门店使用您的权益"
+_RELATIVES: Final = "办理近亲属的申请"
 SENTENCES: Final[Mapping[str, Sentence]] = {
     "joined": Sentence("加入了市民诚信卡，登记了{fields}", "开通您的诚信卡"),
     "registered": Sentence("将您登记为成员，录入了{fields}", "开通您的诚信卡"),
@@ -45,6 +46,20 @@ SENTENCES: Final[Mapping[str, Sentence]] = {
     "card_pin_sent": Sentence("扫描了您的纸质卡，系统向您的手机发送了验证码", _AT_SHOP),
     "card_checked_by_pin": Sentence("凭您的短信验证码确认了纸质卡由您本人出示", _AT_SHOP),
     "card_checked_by_document": Sentence("核对了您的身份证，确认纸质卡由您本人出示", _AT_SHOP),
+    "death_arranged": Sentence("设定了身后个人信息的安排", "由您决定身后谁可以查阅"),
+    "death_reported": Sentence("登记了您的死亡，等待另一名工作人员核实", "停止使用逝者的信息"),
+    "death_report_read": Sentence("查看了死亡登记（信息已遮盖）", "核实死亡登记"),
+    "death_paper_added": Sentence("上传了死亡登记或近亲属申请的证明材料", "核实死亡登记"),
+    "death_paper_read": Sentence("查看了死亡登记或近亲属申请的证明材料", "核实死亡登记"),
+    "death_confirmed": Sentence("核实了死亡登记，诚信卡已暂停使用", "停止使用逝者的信息"),
+    "death_refused": Sentence("未予认可死亡登记", "核实死亡登记"),
+    "death_reversed": Sentence("更正了误登的死亡，诚信卡已恢复", "恢复您的权益"),
+    "death_ended": Sentence("办结了死亡登记，开始删除个人信息", "删除逝者的信息"),
+    "relative_applied": Sentence("受理了近亲属的申请", _RELATIVES),
+    "relative_application_read": Sentence("查看了近亲属的申请", _RELATIVES),
+    "relative_decided": Sentence("复核并办结了近亲属的申请", _RELATIVES),
+    "relative_sent_back": Sentence("退回了近亲属申请的处理意见", _RELATIVES),
+    "relative_copy_handed": Sentence("向获准的近亲属交付了副本的领取凭证", _RELATIVES),
     "voucher_claimed": Sentence("领取了一张权益券", "使用权益"),
     "voucher_given_back": Sentence("退回了一张权益券", "放弃使用"),
     "library_ask": Sentence("查询了您的借阅待遇（{fields}）", "办理借阅"),
@@ -89,6 +104,7 @@ _ACTORS: Final = {
 _BASES: Final = {
     "": "平台的服务职责", "consent": "您加入时的同意", "register of consents": "您此前的书面同意",
     "request": "您的申请", "complaint": "您的投诉", "objection": "您的异议申请",
+    "relatives": "法律关于逝者个人信息的规定",
 }
 _AT_COUNTERS: Final = frozenset({"clerk", "machine"})  # their reason is the name of the shop
 

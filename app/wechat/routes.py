@@ -10,6 +10,7 @@ from flask import Response, current_app, request
 from app.members.routes import tokens_of
 from app.members.schemas import Tokens
 from app.rights.copies import Ticket
+from app.rights.schemas import CopyTicket
 from app.web import limits
 from app.web.auth import Role, allow, caller, public
 from app.web.keys import key_provider
@@ -42,7 +43,7 @@ def sign_in(body: dict[str, Any]) -> dict[str, Any]:
 @allow(Role.CITIZEN)
 @limits.per_caller("20/hour")
 @blueprint.arguments(schemas.CopyRequest)
-@blueprint.response(202, schemas.CopyTicket)
+@blueprint.response(202, CopyTicket)
 @blueprint.refuses(403, 404, 409)
 def ask_copy(body: dict[str, Any]) -> Ticket:
     """Ask for a copy of everything that is kept of the caller; it is ready within minutes."""

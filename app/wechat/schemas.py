@@ -6,7 +6,6 @@ from marshmallow import fields, post_load, validate
 
 from app.members.operations import GivenConsent
 from app.members.schemas import Tokens
-from app.rights.schemas import AskedCopy
 from app.web.openapi import ApiSchema
 
 CODE_MAX_CHARS = 256
@@ -78,12 +77,3 @@ class CopyRequest(WeChatSignIn):
     """A new code of `wx.login`, and the number that the caller gives the copy."""
 
     copy_id = fields.UUID(required=True)
-
-
-class CopyTicket(ApiSchema):
-    """What opens the copy: told once."""
-
-    copy = fields.Nested(AskedCopy, required=True)
-    secret = fields.String(
-        required=True, metadata={"description": "Opens the copy once, before `expires_at`."}
-    )

@@ -30,6 +30,7 @@ from app.trail.operations import SYSTEM
 from app.web.auth import Role
 from tests.contract.complaints import COMPLAINTS
 from tests.contract.counter import COUNTER
+from tests.contract.deaths import DEATHS
 from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
 from tests.contract.objections import OBJECTIONS
@@ -450,7 +451,7 @@ def _of_order(make: Callable[[World], Made]) -> Maker:
 
 ROOMS = (
     ORDERS, OFFLINE, SOURCES, TRANSIT, LIBRARIES, MERCHANTS, COMPLAINTS, SETTLING, WEBHOOKS,
-    OBJECTIONS, REPAIRS, RIGHTS, TRAIL, COUNTER, OVERSIGHT,
+    OBJECTIONS, REPAIRS, RIGHTS, TRAIL, COUNTER, DEATHS, OVERSIGHT,
 )  # fmt: skip
 MAKERS: dict[tuple[str, str], Maker] = {
     **{route: _of_order(make) for room in ROOMS for route, make in room.items()},

@@ -44,6 +44,13 @@ FITTING = {
     ("objections", "answer"): "'uphold'", ("objections", "answered_at"): "now()",
     ("objection_decisions", "outcome"): "'rejected'",
     ("objection_attachments", "media_type"): "'image/png'",
+    ("death_arrangements", "choice"): "'named'",
+    ("death_reports", "evidence"): "'death_certificate'",
+    ("relative_applications", "relation"): "'child'", ("relative_applications", "wish"): "'copy'",
+    ("relative_applications", "state"): "'proposed'",
+    ("relative_applications", "outcome"): "'granted'",
+    ("relative_applications", "proposed_by"): "gen_random_uuid()",
+    ("death_papers", "media_type"): "'image/png'",
     ("card_checks", "way"): "'document'", ("card_checks", "tries_left"): "5",
     ("pay_score_numbers", "out_order_no"): "md5('made up')",
 }

@@ -110,6 +110,16 @@ def fill(admin: psycopg.Connection[Any], owner: Owner) -> None:
         ))
         for column in ("evidence_sealed", "commitment_sealed", "reasons_sealed")
     }
+    report = new_id()
+    given["death_reports"] = {"report_id": report, "died_on_sealed": seal(
+        key, b"2026-05-30",
+        context=field_context(table="death_reports", column="died_on_sealed", row_id=report),
+    )}
+    given["death_arrangements"] = {"persons_sealed": seal(
+        key, b"[]", context=field_context(
+            table="death_arrangements", column="persons_sealed", row_id=owner.citizen_id
+        ),
+    )}
     card = new_id()
     given["paper_cards"] = {"card_id": card, "number_sealed": seal(
         key, WORDS.encode(),

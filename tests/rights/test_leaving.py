@@ -202,6 +202,7 @@ def test_only_who_has_left_is_erased(
         "redemptions_erase(%s)", "wechat_erase(%s)", "objections_erase(%s)", "disputes_erase(%s)",
         "repairs_erase(%s)",
         "complaints_erase(%s)", "library_erase(%s)", "transit_erase(%s)",
+        "deaths_erase(%s)",
     ):
         with pytest.raises(psycopg.errors.RaiseException):
             admin.execute(f"SELECT {call}", (who.citizen_id,))

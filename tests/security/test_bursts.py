@@ -41,6 +41,8 @@ OBJECTIONS = "/api/v1/me/objections"
 OBJECTION = f"{OBJECTIONS}/<uuid:objection_id>"
 LIBRARY = "/api/v1/library"
 MACHINES = f"{LIBRARY}/machines"
+DEATHS = "/api/v1/death-reports"
+RELATIVES = "/api/v1/relative-applications"
 PERMISSION = "/api/v1/me/pay-score/permission"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
 MUST_BE_LIMITED = {
@@ -90,6 +92,13 @@ MUST_BE_LIMITED = {
     "/api/v1/paper-cards", "/api/v1/paper-cards/ending", "/api/v1/paper-cards/sheet",
     "/api/v1/counter/leavings",
     "/api/v1/card-checks", "/api/v1/card-checks/passing",
+    "/api/v1/me/death-arrangement", DEATHS, f"{DEATHS}/reversals",
+    *(f"{DEATHS}/<uuid:report_id>/{act}" for act in (
+        "reading", "confirmation", "papers", "papers/<uuid:paper_id>/reading",
+    )),
+    RELATIVES, *(f"{RELATIVES}/<uuid:application_id>/{act}" for act in (
+        "reading", "decision", "confirmation", "copy",
+    )),
     "/api/v1/me/leave",
     "/api/v1/me/copies", "/api/v1/copies/<uuid:copy_id>/file",
     *(f"/api/v1/me/consents{act}" for act in ("", "/refusals", "/withdrawals", "/prompts")),

@@ -35,7 +35,8 @@ REFUSAL_SECONDS_MAX = 0.05
 WRITES = [route for route in matrix() if route.method != "GET"]
 READS = [r for r in matrix() if r.method == "GET" and r.rule.startswith("/api/")]
 ATTACHMENTS = "/api/v1/me/objections/<uuid:objection_id>/attachments"
-UPLOADS = {"/api/v1/deliveries", "/api/v1/register-imports", ATTACHMENTS}
+PAPERS = "/api/v1/death-reports/<uuid:report_id>/papers"
+UPLOADS = {"/api/v1/deliveries", "/api/v1/register-imports", ATTACHMENTS, PAPERS}
 NOTICES = {"/wechat/pay-score"}  # WeChat signs them whole and may add members
 LARGER = {"/api/v1/deliveries/rows": JSON_MAX_BYTES}  # what a route may read, beyond what all may
 ENDING = {"/api/v1/sign-out", "/api/v1/tokens/refresh"}

@@ -35,6 +35,8 @@ TOLD = {
     ("POST", "/counter/leavings"),
     ("POST", "/complaints/<uuid:complaint_id>/text"),
     ("POST", "/merchant/complaints/<uuid:complaint_id>/text"),
+    ("POST", "/death-reports/<uuid:report_id>/reading"),
+    ("POST", "/relative-applications/<uuid:application_id>/reading"),
     ("POST", "/deliveries/<uuid:delivery_id>/rows/<int:row_number>/reveal"),
     ("POST", "/library/standing"),
     *(("POST", f"/library/waivers{act}") for act in ("", "/find", "/return")),
@@ -71,6 +73,8 @@ FILES = {
     ("GET", "/settlement/reconciliation.csv"): "what did not agree, without persons",
     ("POST", "/objections/<uuid:objection_id>/attachments/<uuid:attachment_id>/reading"):
         "writes a line; shown by tests/objections/test_attachments.py",
+    ("POST", "/death-reports/<uuid:report_id>/papers/<uuid:paper_id>/reading"):
+        "writes a line; shown by tests/deaths/test_reports.py",
     **{
         ("GET", f"/settlement/{paper}.{kind}"): "the merchant's own redemptions, without persons"
         for paper in ("sheet", "statement") for kind in ("csv", "xlsx")

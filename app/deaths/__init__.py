@@ -1,0 +1,1 @@
+"""Deaths that are reported, what citizens arranged for afterwards, what near relatives ask for."""
