@@ -34,6 +34,7 @@ from app.records.uploads import Upload
 from app.records.working import work_off
 from app.redemptions.commands import offline_commands
 from app.rights.commands import rights_commands
+from app.rotation import key_commands
 from app.scoring import operations as scoring
 from app.scoring.recomputations import AT_ONCE
 from app.scoring.scheme import SchemeError, catalogue_code
@@ -52,6 +53,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(benefit_commands)
     app.cli.add_command(calendar_commands)
     app.cli.add_command(catalogue_commands)
+    app.cli.add_command(key_commands)
     app.cli.add_command(ledger_commands)
     app.cli.add_command(library_commands)
     app.cli.add_command(offline_commands)

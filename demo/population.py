@@ -27,7 +27,7 @@ from app.kernel.crypto import new_data_key
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider, KeyRing
 from app.members.id_numbers import check_character
-from app.members.sealing import PROFILES, blind_index, seal_field
+from app.members.sealing import PROFILES, keyed_indexes, seal_field
 from demo.load import prepare_programme
 from demo.processes import ROOT
 from demo.servers import Database, Postgres, free_port
@@ -197,14 +197,18 @@ def _insert_members(
             seal_field(key, value, table=PROFILES, column=column, citizen_id=who)
             for column, value in plain.items()
         )))
-        lookups.append((blind_index(keys, "id_number", identity), "id_number", who))
+        ((key_id, index),) = keyed_indexes(keys, "id_number", identity)
+        lookups.append((index, "id_number", who, key_id))
     _copy(connection, "citizen_keys (citizen_id, wrapped_key)", iter(wrapped))
     _copy(
         connection,
         "citizen_profiles (citizen_id, name_sealed, id_number_sealed, phone_sealed)",
         iter(profiles),
     )
-    _copy(connection, "citizen_lookup (blind_index, purpose, citizen_id)", iter(sorted(lookups)))
+    _copy(
+        connection, "citizen_lookup (blind_index, purpose, citizen_id, key_id)",
+        iter(sorted(lookups)),
+    )
     decided_at = datetime(JOINED_ON.year, JOINED_ON.month, JOINED_ON.day, tzinfo=UTC)
     _copy(
         connection,

@@ -16,7 +16,7 @@ from app.counter.presence import Present, require_present
 from app.kernel.crypto import field_context, seal, unseal_with
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import NotFound, refusal
-from app.kernel.keys import KeyProvider
+from app.kernel.keys import KeyProvider, KeyPurpose
 from app.members import operations as members
 from app.members.queries import (
     find_data_key,
@@ -151,11 +151,12 @@ def _write_card(
     number = new_number()
     card = PaperCard(
         citizen_id=citizen_id, card_id=card_id, issued_by=operator_id,
-        number_sealed=seal(key, number.encode(), context=_context(card_id)),
+        number_sealed=seal(key, number.encode(), context=number_context(card_id)),
     )
     session.add(card)
     session.add(PaperCardNumber(
-        number_hash=number_hashes(keys, number)[0], citizen_id=citizen_id, card_id=card_id
+        number_hash=number_hashes(keys, number)[0], citizen_id=citizen_id, card_id=card_id,
+        key_id=keys.active(KeyPurpose.CODE).id,
     ))
     session.flush()
     session.refresh(card)
@@ -165,9 +166,10 @@ def _write_card(
 def _issued(keys: KeyProvider, card: PaperCard) -> IssuedCard:
     key = find_data_key(keys=keys, citizen_id=card.citizen_id)
     assert key is not None, "an active member has a data key"
-    number = unseal_with(key, card.number_sealed, context=_context(card.card_id)).decode()
+    number = unseal_with(key, card.number_sealed, context=number_context(card.card_id)).decode()
     return IssuedCard(card.card_id, spell_number(number), CARD_PREFIX + number, card.issued_at)
 
 
-def _context(card_id: UUID) -> bytes:
+def number_context(card_id: UUID) -> bytes:
+    """The place that the number of a card is bound to."""
     return field_context(table="paper_cards", column="number_sealed", row_id=card_id)

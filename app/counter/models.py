@@ -40,6 +40,7 @@ class PaperCardNumber(Base):
     number_hash: Mapped[bytes] = mapped_column(primary_key=True)
     citizen_id: Mapped[UUID]
     card_id: Mapped[UUID]
+    key_id: Mapped[int | None]  # of the ring; null: from before it was written down
 
 
 class CardCheck(Base):

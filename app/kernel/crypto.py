@@ -106,26 +106,52 @@ def new_wrapped_key(
 ) -> tuple[Key, bytes]:
     """A fresh key for what the context names: the key itself, and its wrapped form to store."""
     wrapping = keys.active(purpose)
-    secret = secrets.token_bytes(KEY_BYTES)
-    return Key(purpose, 1, wrapping.suite, secret), seal(wrapping, secret, context=context)
+    key = Key(purpose, 1, wrapping.suite, secrets.token_bytes(KEY_BYTES))
+    return key, _wrap(wrapping, key, context)
 
 
 def open_wrapped_key(
     keys: KeyProvider, purpose: KeyPurpose, wrapped: bytes, *, context: bytes
 ) -> Key:
     """The key from its stored form; SealBrokenError when anything is off."""
-    secret = unseal(keys, purpose, wrapped, context=context)
-    return Key(purpose, 1, Suite(wrapped[0]), secret)
+    opened = unseal(keys, purpose, wrapped, context=context)
+    if len(opened) == KEY_BYTES:
+        return Key(purpose, 1, Suite(wrapped[0]), opened)
+    return Key(purpose, 1, Suite(opened[0]), opened[1:])
+
+
+def rewrap_key(keys: KeyProvider, purpose: KeyPurpose, wrapped: bytes, *, context: bytes) -> bytes:
+    """The same key, of the same suite, wrapped under the active key of the purpose."""
+    key = open_wrapped_key(keys, purpose, wrapped, context=context)
+    return _wrap(keys.active(purpose), key, context)
+
+
+def reseal(keys: KeyProvider, purpose: KeyPurpose, sealed: bytes, *, context: bytes) -> bytes:
+    """The same value, sealed under the active key of the purpose."""
+    return seal(
+        keys.active(purpose), unseal(keys, purpose, sealed, context=context), context=context
+    )
+
+
+def key_id_of(sealed: bytes) -> int:
+    """The id of the key that a sealed value, or a wrapped key, is under."""
+    return sealed[1]
+
+
+def _wrap(wrapping: Key, key: Key, context: bytes) -> bytes:
+    """A key outlives what wraps it: where their suites differ, its own stands before its secret."""
+    own = b"" if key.suite is wrapping.suite else bytes((key.suite,))
+    return seal(wrapping, own + key.secret, context=context)
 
 
 def new_data_key(keys: KeyProvider, *, citizen_id: UUID) -> tuple[Key, bytes]:
     """A fresh data key for one citizen: the key itself, and its wrapped form to store."""
-    return new_wrapped_key(keys, KeyPurpose.DATA_WRAP, context=_wrap_context(citizen_id))
+    return new_wrapped_key(keys, KeyPurpose.DATA_WRAP, context=data_key_context(citizen_id))
 
 
 def open_data_key(keys: KeyProvider, wrapped: bytes, *, citizen_id: UUID) -> Key:
     """The data key of a citizen from its stored form."""
-    context = _wrap_context(citizen_id)
+    context = data_key_context(citizen_id)
     return open_wrapped_key(keys, KeyPurpose.DATA_WRAP, wrapped, context=context)
 
 
@@ -134,5 +160,6 @@ def field_context(*, table: str, column: str, row_id: UUID) -> bytes:
     return f"{table}.{column}:{row_id}".encode()
 
 
-def _wrap_context(citizen_id: UUID) -> bytes:
+def data_key_context(citizen_id: UUID) -> bytes:
+    """Whose data key a wrapped one is."""
     return b"data_key:" + citizen_id.bytes

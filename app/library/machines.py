@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.kernel.crypto import keyed_digest
+from app.kernel.crypto import key_id_of, keyed_digest
 from app.kernel.database import reading, transaction
 from app.kernel.keys import Key, KeyProvider, KeyPurpose, UnknownKeyError
 from app.library.models import LibraryMachine
@@ -166,6 +166,7 @@ def sign_in_machine(*, keys: KeyProvider, login: str, secret: str) -> Machine:
         held = session.get(LibraryMachine, machine_id)
     if held is None or not _fits(keys, held.secret_hash, secret):
         raise LibraryMachineRefused
+    _keep_under_active_key(keys, held, secret)
     return require_machine(machine_id=machine_id)[0]
 
 
@@ -260,6 +261,23 @@ def _machine(row: LibraryMachine) -> Machine:
 def _hash(key: Key, secret: str) -> bytes:
     digest = keyed_digest(key, b"library-machine-secret:" + secret.encode())
     return bytes((key.suite, key.id)) + digest
+
+
+def _keep_under_active_key(keys: KeyProvider, held: LibraryMachine, secret: str) -> None:
+    """Nobody but the machine knows its password: when it signs in, its hash follows the ring."""
+    active = keys.active(KeyPurpose.SIGN_IN)
+    if key_id_of(held.secret_hash) == active.id:
+        return
+    with transaction() as session:
+        session.execute(
+            update(LibraryMachine)
+            .where(
+                LibraryMachine.machine_id == held.machine_id,
+                LibraryMachine.secret_hash.in_([held.secret_hash]),  # no other since
+            )
+            .values(secret_hash=_hash(active, secret))
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _fits(keys: KeyProvider, stored: bytes, secret: str) -> bool:

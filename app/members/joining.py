@@ -32,7 +32,7 @@ from app.members.models import Citizen, CitizenKey, CitizenProfile, WeChatIdenti
 from app.members.queries import find_citizen_id
 from app.members.register import NewMember, claim_indexes, ensure_citizens
 from app.members.resting import RESTING, MembershipRests
-from app.members.sealing import IDENTITIES, PROFILES, blind_index, open_field, seal_field
+from app.members.sealing import IDENTITIES, PROFILES, open_field, seal_field
 from app.members.sessions import CITIZEN, OpenedSession, open_citizen_session
 from app.members.spelling import canonical_name, parse_name
 from app.trail.operations import Actor, record_access
@@ -183,10 +183,7 @@ def _check_same_person(
 
 def _bind_openid(session: Session, keys: KeyProvider, citizen_id: UUID, openid: str) -> None:
     """Bind the WeChat identity to the citizen, each to one of the other."""
-    claim_indexes(
-        session, {blind_index(keys, "openid", openid): citizen_id}, purpose="openid"
-    )
-    if find_citizen_id(keys=keys, purpose="openid", value=openid) != citizen_id:
+    if not claim_indexes(session, keys, {openid: citizen_id}, purpose="openid"):
         raise WeChatBoundElsewhere
     key = _data_key(session, keys, citizen_id)
     bound = session.get(WeChatIdentity, citizen_id)

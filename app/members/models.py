@@ -54,6 +54,7 @@ class CitizenLookup(Base):
     blind_index: Mapped[bytes] = mapped_column(primary_key=True)
     purpose: Mapped[str] = mapped_column(primary_key=True)
     citizen_id: Mapped[UUID]
+    key_id: Mapped[int | None]  # of the ring; null: from before it was written down
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import insert, literal, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import insert, literal, select, text
 from sqlalchemy.orm import Session
 
 from app.kernel.crypto import new_data_key
@@ -21,10 +20,14 @@ from app.kernel.ids import random_id
 from app.kernel.keys import Key, KeyProvider
 from app.members.consents import REGISTER_CHANNEL, Decision, current_texts, record_decisions
 from app.members.models import Citizen, CitizenKey, CitizenLookup, CitizenProfile
-from app.members.sealing import PROFILES, blind_index, blind_indexes, seal_field
+from app.members.sealing import PROFILES, blind_indexes, keyed_indexes, seal_field
 from app.trail.operations import SYSTEM, Actor, record_accesses
 
 MEMBERSHIP = "membership"
+_CLAIM = text(
+    "SELECT citizen_lookup_claim(:lookup, CAST(:citizens AS uuid[]), CAST(:indexes AS bytea[]),"
+    " CAST(:key_ids AS bigint[]))"
+)
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,10 @@ def register_members(
         (person, one.citizen_id)
         for person, one in zip(people, found, strict=True) if one.created
     ]
-    text = current_texts()[MEMBERSHIP]
+    current = current_texts()[MEMBERSHIP]
     record_decisions(
         [
-            Decision(citizen_id=citizen_id, text=text, channel=channel, decided_on=p.joined_on)
+            Decision(citizen_id=citizen_id, text=current, channel=channel, decided_on=p.joined_on)
             for p, citizen_id in created
         ]
     )
@@ -88,11 +91,7 @@ def ensure_citizens(
     known = _known(session, keys, people)
     fresh = {p.id_number: p for p in people if p.id_number not in known}
     made = {number: random_id() for number in fresh}
-    won = claim_indexes(
-        session,
-        {blind_index(keys, "id_number", number): citizen_id for number, citizen_id in made.items()},
-        purpose="id_number",
-    )
+    won = claim_indexes(session, keys, made, purpose="id_number")
     created = {number: citizen_id for number, citizen_id in made.items() if citizen_id in won}
     _insert_citizens(session, keys, [(fresh[n], c) for n, c in created.items()])
     if len(created) < len(made):  # somebody else was faster; their rows are committed by now
@@ -107,19 +106,24 @@ def ensure_citizens(
     return result
 
 
-def claim_indexes(session: Session, wanted: dict[bytes, UUID], *, purpose: str) -> set[UUID]:
-    """Bind blind indexes to citizens; the citizens whose index was free.
+def claim_indexes(
+    session: Session, keys: KeyProvider, wanted: dict[str, UUID], *, purpose: str
+) -> set[UUID]:
+    """Bind values to citizens by a blind index under every usable key; the citizens who got theirs.
 
-    Sorted, so that two bulk imports cannot wait for each other in a circle.
+    Under every key, because other processes may look with one alone while keys are changed.
     """
     if not wanted:
         return set()
     rows = [
-        {"blind_index": index, "purpose": purpose, "citizen_id": citizen_id}
-        for index, citizen_id in sorted(wanted.items())
+        (citizen_id, index, key_id)
+        for value, citizen_id in wanted.items()
+        for key_id, index in keyed_indexes(keys, purpose, value)
     ]
-    statement = upsert(CitizenLookup).on_conflict_do_nothing().returning(CitizenLookup.citizen_id)
-    return set(session.scalars(statement, rows))
+    citizens, indexes, key_ids = zip(*rows, strict=True)
+    return set(session.scalars(_CLAIM, {
+        "lookup": purpose, "citizens": [*citizens], "indexes": [*indexes], "key_ids": [*key_ids],
+    }))
 
 
 def _known(

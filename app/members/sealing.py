@@ -32,6 +32,13 @@ def blind_index(keys: KeyProvider, purpose: str, value: str) -> bytes:
     return keyed_digest(keys.active(INDEX_PURPOSES[purpose]), value.encode())
 
 
+def keyed_indexes(keys: KeyProvider, purpose: str, value: str) -> list[tuple[int, bytes]]:
+    """The blind index under every usable key, each with the id of its key."""
+    return [
+        (key.id, keyed_digest(key, value.encode())) for key in keys.all(INDEX_PURPOSES[purpose])
+    ]
+
+
 def blind_indexes(keys: KeyProvider, purpose: str, value: str) -> list[bytes]:
     """The blind indexes under every usable key: for looking up."""
-    return [keyed_digest(key, value.encode()) for key in keys.all(INDEX_PURPOSES[purpose])]
+    return [index for _, index in keyed_indexes(keys, purpose, value)]

@@ -36,7 +36,7 @@ class SigningCredential:
 def seal_secret(keys: KeyProvider, *, credential_id: UUID, secret: str) -> bytes:
     """The stored form of a secret that verifies signatures."""
     key = keys.active(KeyPurpose.SOURCE_SECRET)
-    return seal(key, secret.encode(), context=_context(credential_id))
+    return seal(key, secret.encode(), context=secret_context(credential_id))
 
 
 def find_signing_credential(
@@ -55,7 +55,7 @@ def find_signing_credential(
     if row is None:
         return None
     secret = unseal(
-        keys, KeyPurpose.SOURCE_SECRET, row.secret_sealed, context=_context(credential_id)
+        keys, KeyPurpose.SOURCE_SECRET, row.secret_sealed, context=secret_context(credential_id)
     )
     return SigningCredential(row.source_id, credential_id, secret)
 
@@ -85,7 +85,8 @@ def prune_nonces() -> int:
         return int(gone.rowcount)
 
 
-def _context(credential_id: UUID) -> bytes:
+def secret_context(credential_id: UUID) -> bytes:
+    """The place that a secret is bound to."""
     return field_context(
         table="source_credentials", column="secret_sealed", row_id=credential_id
     )

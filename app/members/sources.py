@@ -145,7 +145,7 @@ def add_source_credential(*, keys: KeyProvider, source_id: UUID) -> NewCredentia
     session.add(SourceCredential(
         credential_id=credential_id,
         source_id=source_id,
-        secret_hash=_hash(keys.active(KeyPurpose.SIGN_IN), secret),
+        secret_hash=hash_secret(keys.active(KeyPurpose.SIGN_IN), secret),
         secret_sealed=seal_secret(keys, credential_id=credential_id, secret=secret),
     ))
     session.flush()
@@ -255,7 +255,8 @@ def sign_in_source(*, keys: KeyProvider, credential_id: UUID, secret: str) -> Op
         )
 
 
-def _hash(key: Key, secret: str) -> bytes:
+def hash_secret(key: Key, secret: str) -> bytes:
+    """The stored form of a secret that signs in."""
     digest = keyed_digest(key, b"source-secret:" + secret.encode())
     return bytes((key.suite, key.id)) + digest
 
@@ -265,4 +266,4 @@ def _fits(keys: KeyProvider, stored: bytes, secret: str) -> bool:
         key = keys.by_id(KeyPurpose.SIGN_IN, stored[1])
     except UnknownKeyError:
         return False
-    return hmac.compare_digest(stored, _hash(key, secret))
+    return hmac.compare_digest(stored, hash_secret(key, secret))

@@ -362,15 +362,16 @@ def _require_account(session: Session, staff_id: UUID) -> StaffAccount:
     return account
 
 
-def _totp_context(staff_id: UUID) -> bytes:
+def totp_context(staff_id: UUID) -> bytes:
+    """The place that a TOTP secret is bound to."""
     return field_context(table="staff_credentials", column="totp_sealed", row_id=staff_id)
 
 
 def _seal_totp(keys: KeyProvider, staff_id: UUID, secret: str) -> bytes:
     key = keys.active(KeyPurpose.STAFF_SECRET)
-    return seal(key, secret.encode(), context=_totp_context(staff_id))
+    return seal(key, secret.encode(), context=totp_context(staff_id))
 
 
 def _open_totp(keys: KeyProvider, credential: StaffCredential) -> str:
-    context = _totp_context(credential.staff_id)
+    context = totp_context(credential.staff_id)
     return unseal(keys, KeyPurpose.STAFF_SECRET, credential.totp_sealed, context=context).decode()

@@ -147,7 +147,7 @@ def open_contact(
         _act(operator_id, "application_contact_read", application_id, given)
         plain = unseal(
             keys, KeyPurpose.MERCHANT_CONTACT, held.contact_sealed,
-            context=_context(application_id),
+            context=contact_context(application_id),
         )
         return Contact(**orjson.loads(plain))
 
@@ -296,7 +296,8 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(b"merchant application:" + secret.encode()).digest()
 
 
-def _context(application_id: UUID) -> bytes:
+def contact_context(application_id: UUID) -> bytes:
+    """The place that a contact is bound to."""
     return field_context(
         table="merchant_applications", column="contact_sealed", row_id=application_id
     )
@@ -304,7 +305,7 @@ def _context(application_id: UUID) -> bytes:
 
 def _seal(keys: KeyProvider, application_id: UUID, contact: Contact) -> bytes:
     key = keys.active(KeyPurpose.MERCHANT_CONTACT)
-    return seal(key, orjson.dumps(vars(contact)), context=_context(application_id))
+    return seal(key, orjson.dumps(vars(contact)), context=contact_context(application_id))
 
 
 def _applications() -> Any:

@@ -105,7 +105,9 @@ def keep_returned(
         {
             "delivery_id": delivery_id,
             "row_number": number,
-            "cells_sealed": seal(key, _packed(cells), context=_context(delivery_id, number)),
+            "cells_sealed": seal(
+                key, _packed(cells), context=returned_context(delivery_id, number)
+            ),
         }
         for number, cells in kept
     ])
@@ -133,13 +135,13 @@ def open_returned(*, keys: KeyProvider, delivery_id: UUID) -> Returned:
             .order_by(DeliveryRefusal.row_number).limit(ROWS_MAX)
         ).all()
     key = open_wrapped_key(
-        keys, KeyPurpose.UPLOAD_WRAP, found.wrapped_key, context=_context(delivery_id)
+        keys, KeyPurpose.UPLOAD_WRAP, found.wrapped_key, context=returned_context(delivery_id)
     )
 
     def opened(sealed: bytes | None, number: int) -> list[str]:
         if sealed is None:
             return []
-        return _unpacked(unseal_with(key, sealed, context=_context(delivery_id, number)))
+        return _unpacked(unseal_with(key, sealed, context=returned_context(delivery_id, number)))
 
     header = opened(found.header_sealed, 0)
     return Returned(header, [
@@ -195,14 +197,14 @@ def _number(cell: str) -> float | None:
 
 
 def _key_for(session: Session, keys: KeyProvider, delivery_id: UUID, layout: Layout) -> Key:
-    context = _context(delivery_id)
+    context = returned_context(delivery_id)
     wrapped = session.scalar(
         select(DeliveryReturn.wrapped_key).where(DeliveryReturn.delivery_id == delivery_id)
     )
     if wrapped is not None:
         return open_wrapped_key(keys, KeyPurpose.UPLOAD_WRAP, wrapped, context=context)
     key, wrapped = new_wrapped_key(keys, KeyPurpose.UPLOAD_WRAP, context=context)
-    header = seal(key, _packed(list(layout.header)), context=_context(delivery_id, 0))
+    header = seal(key, _packed(list(layout.header)), context=returned_context(delivery_id, 0))
     session.execute(upsert(DeliveryReturn).values(
         delivery_id=delivery_id, wrapped_key=wrapped, header_sealed=header
     ))
@@ -217,5 +219,6 @@ def _unpacked(packed: bytes) -> list[str]:
     return [NumberCell(text) if is_number else text for is_number, text in orjson.loads(packed)]
 
 
-def _context(delivery_id: UUID, number: int = -1) -> bytes:
+def returned_context(delivery_id: UUID, number: int = -1) -> bytes:
+    """The place of a refused row, of the header (0), or of the key of them all."""
     return f"delivery_returns:{delivery_id}:{number}".encode()

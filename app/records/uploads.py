@@ -54,7 +54,7 @@ class Upload:
         self._scan = scanner.begin() if scanner else None
         self._limits = limits or UploadLimits()
         self._key, self._wrapped = new_wrapped_key(
-            keys, KeyPurpose.UPLOAD_WRAP, context=_key_context(self.upload_id)
+            keys, KeyPurpose.UPLOAD_WRAP, context=key_context(self.upload_id)
         )
         self._buffer = bytearray()
         self._start = b""
@@ -232,11 +232,12 @@ def _open_key(keys: KeyProvider, upload_id: UUID) -> Key:
     query = select(DeliveryUpload.wrapped_key).where(DeliveryUpload.upload_id == upload_id)
     with reading() as session:
         wrapped = session.execute(query).scalar_one()
-    context = _key_context(upload_id)
+    context = key_context(upload_id)
     return open_wrapped_key(keys, KeyPurpose.UPLOAD_WRAP, wrapped, context=context)
 
 
-def _key_context(upload_id: UUID) -> bytes:
+def key_context(upload_id: UUID) -> bytes:
+    """The place that the key of a file is bound to."""
     return b"delivery_uploads.wrapped_key:" + upload_id.bytes
 
 

@@ -33,12 +33,12 @@ def shown(secret: bytes) -> str:
 def seal_secret(keys: KeyProvider, secret: bytes, *, endpoint_id: UUID) -> bytes:
     """The secret to store."""
     key = keys.active(KeyPurpose.WEBHOOK_SECRET)
-    return seal(key, secret, context=_context(endpoint_id))
+    return seal(key, secret, context=secret_context(endpoint_id))
 
 
 def open_secret(keys: KeyProvider, sealed: bytes, *, endpoint_id: UUID) -> bytes:
     """The secret from its stored form; SealBrokenError when anything is off."""
-    return unseal(keys, KeyPurpose.WEBHOOK_SECRET, sealed, context=_context(endpoint_id))
+    return unseal(keys, KeyPurpose.WEBHOOK_SECRET, sealed, context=secret_context(endpoint_id))
 
 
 def signed_headers(
@@ -57,5 +57,6 @@ def signed_headers(
     }
 
 
-def _context(endpoint_id: UUID) -> bytes:
+def secret_context(endpoint_id: UUID) -> bytes:
+    """The place that a secret is bound to."""
     return field_context(table="webhook_endpoints", column="secret", row_id=endpoint_id)

@@ -6,18 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import psycopg
+import pytest
 from flask import Flask
 
 from app.kernel.database import transaction
+from app.kernel.keys import KeyRing, new_key_document
 from app.members import operations
 from tests.members.api import Person, join_body, keys_of, made_up_person
 from tests.members.people import made_up_member
-from tests.races.threads import at_once
+from tests.races.threads import at_once, changed_function
 from wechat_integration.sandbox.control import SandboxControl
 
 RACERS = 4
+CLAIMED = "FROM unnest(indexes, citizens, key_ids) AS w (blind_index, citizen_id, key_id)"
+# Of each citizen's indexes, which come in the order of the ring, only the first is claimed.
+FIRST_KEY_ALONE = {
+    CLAIMED: "FROM (SELECT DISTINCT ON (citizen_id) * FROM unnest(indexes, citizens, key_ids)"
+    " WITH ORDINALITY AS one (blind_index, citizen_id, key_id, at) ORDER BY citizen_id, at) AS w",
+}
 
 
 @contextmanager
@@ -122,3 +131,54 @@ def test_two_registers_at_once_make_each_person_once(
     first, second = at_once([partial(register, 1), partial(register, -1)])
     assert first == second
     assert citizens(admin) == len(people)
+
+
+def rings() -> tuple[KeyRing, KeyRing, KeyRing]:
+    """While a key of the index changes: before it is known, known, and in use."""
+    document = new_key_document()
+    (old,), (fresh,) = document["index_id_number"], new_key_document()["index_id_number"]
+    fresh = {**fresh, "id": 2}
+    orders = ([old], [old, fresh], [fresh, old])
+    before, known, used = (
+        KeyRing.from_document({**document, "index_id_number": order}) for order in orders
+    )
+    return before, known, used
+
+
+def registered_by(app: Flask, *given: KeyRing) -> set[UUID]:
+    """Processes with these rings register the same people at once; which citizens they found."""
+    people = [made_up_member() for _ in range(3)]
+
+    def register(keys: KeyRing) -> list[UUID]:
+        with app.app_context(), transaction():
+            found = operations.register_members(keys=keys, people=people)
+        return [one.citizen_id for one in found]
+
+    first, *others = at_once([partial(register, ring) for ring in given])
+    assert all(other == first for other in others)
+    return set(first)
+
+
+def test_d4_processes_with_different_keys_make_a_person_once(
+    committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    before, known, used = rings()
+    found = set()
+    with slow_lookup(admin):
+        for pair in ((before, known), (used, known)):
+            found |= registered_by(committing_app, *pair)
+    assert citizens(admin) == len(found) == 6
+    kept = admin.execute("SELECT DISTINCT citizen_id FROM citizen_lookup").fetchall()
+    assert {row[0] for row in kept} == found
+
+
+def test_d4_claimed_under_the_key_in_use_alone_a_person_becomes_two(
+    committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    """The control: without the indexes under the other keys of the ring."""
+    _, known, used = rings()
+    claim = "citizen_lookup_claim(text,uuid[],bytea[],bigint[])"
+    with slow_lookup(admin), changed_function(admin, claim, FIRST_KEY_ALONE):
+        with pytest.raises(AssertionError):
+            registered_by(committing_app, known, used)
+        assert citizens(admin) == 6
