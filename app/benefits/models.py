@@ -44,6 +44,7 @@ class Benefit(Base):
     slot_days_ahead: Mapped[int | None]
     slot_give_back_seconds: Mapped[int | None]
     stock_limited: Mapped[bool]
+    brings_stock: Mapped[bool | None]
     score_steps: Mapped[list[Any]] = mapped_column(server_default="[]")
     honours: Mapped[list[Any]] = mapped_column(server_default="[]")
     subsidy_payer: Mapped[str | None]

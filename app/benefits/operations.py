@@ -111,7 +111,9 @@ def _publish(session: Session, entry: CatalogueEntry) -> None:
         for name in ("weekdays", "score_steps", "honours", "claim_limits")
     }
     limited = entry.stock is not None or entry.budget_fen is not None
-    session.add(Benefit(benefit_id=new_id(), stock_limited=limited, **facts))
+    session.add(Benefit(
+        benefit_id=new_id(), stock_limited=limited, brings_stock=entry.stock is not None, **facts
+    ))  # fmt: skip
     if limited:
         _fill_buckets(session, entry)
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import BigInteger, exists, func, select, text
 
 from app.benefits import refusals
 from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
@@ -187,9 +187,10 @@ def find_slot(*, benefit_id: UUID, begins_at: datetime) -> Slot | None:
 
 
 def count_left(*, benefit: PublishedBenefit) -> int:
-    """How many more of a limited benefit can be claimed, by its stock and its budget."""
-    paid = BenefitStock.left_fen / func.nullif(benefit.subsidy_fen, 0)
-    most = func.least(BenefitStock.left_count, func.floor(paid))
+    """How many more of a limited benefit can be claimed, by what a claim of this version takes."""
+    pieces = func.nullif(func.benefit_taken_count(benefit.benefit_id, type_=BigInteger()), 0)
+    fen = func.nullif(func.benefit_taken_fen(benefit.benefit_id, type_=BigInteger()), 0)
+    most = func.least(BenefitStock.left_count // pieces, BenefitStock.left_fen // fen)
     query = select(func.coalesce(func.sum(most), 0))
     with reading() as session:
         return int(session.scalar(query.where(BenefitStock.benefit_code == benefit.code)) or 0)

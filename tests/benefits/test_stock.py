@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from app.benefits import operations, queries
 from app.benefits.queries import PublishedBenefit
@@ -87,6 +90,53 @@ def test_a_voucher_from_before_a_budget_neither_takes_of_it_nor_fills_it(
     assert citizen.give_back(client, taken).status_code == 200
     assert proof.list_budgets()[0].left_fen == 30_000
     assert proof.verify() == []
+
+
+def test_a_voucher_from_before_a_stock_neither_takes_of_it_nor_fills_it(
+    app: Flask, client: FlaskClient
+) -> None:
+    """Version 1 has a budget alone; its vouchers come back after version 2 has brought a stock."""
+    code = publish_benefit(app, subsidy=SUBSIDY, budget_fen=30_000)
+    citizen, clerk = make_citizen(app), make_clerk(app, takes=(code,))
+    before = current(code)
+    returned, used = citizen.claimed(client, code), citizen.claimed(client, code)
+    later = benefit_toml(code, stock=3, subsidy=SUBSIDY, budget_fen=30_000)
+    operations.load_catalogue(later.replace("version = 1", "version = 2"))
+    assert (pieces(code), queries.count_left(benefit=current(code))) == (3, 3)
+    assert citizen.give_back(client, returned).status_code == 200
+    redeemed = clerk.redeem(client, code=citizen.voucher_code(client, used))
+    assert outcome(clerk.annul(client, redeemed.get_json()["receipt"])) == (200, "")
+    with transaction():  # a claim that chose its version just before the next one came
+        operations.take_stock(benefit=before)
+        operations.return_stock(benefit_id=before.benefit_id)
+    assert pieces(code) == 3
+    taken = [citizen.claimed(client, code) for _ in range(3)]
+    assert outcome(citizen.claim(client, code)) == (409, "out_of_stock")
+    assert citizen.give_back(client, taken[0]).status_code == 200
+    assert pieces(code) == 1
+    assert proof.verify() == []
+
+
+def test_a_version_to_come_limits_nothing_before_its_day(app: Flask, client: FlaskClient) -> None:
+    code = publish_benefit(app, subsidy=SUBSIDY, budget_fen=1_200)
+    citizen = make_citizen(app)
+    later = benefit_toml(
+        code, stock=1, subsidy=SUBSIDY, budget_fen=1_200, valid_from=date(2099, 1, 1)
+    )
+    operations.load_catalogue(later.replace("version = 1", "version = 2"))
+    assert queries.count_left(benefit=current(code)) == 4
+    for _ in range(2):
+        citizen.claimed(client, code)
+    assert (pieces(code), queries.count_left(benefit=current(code))) == (1, 2)
+
+
+def pieces(code: str) -> int:
+    """What is left of the stock, in all buckets."""
+    with transaction() as session:
+        return int(session.execute(
+            text("SELECT sum(left_count) FROM benefit_stock WHERE benefit_code = :code"),
+            {"code": code},
+        ).scalar_one())
 
 
 def test_of_a_stacking_group_one_voucher_is_held_at_a_time(
