@@ -8,10 +8,16 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 
 from app.kernel.database import transaction_required
-from app.members.consents import WECHAT_CHANNEL, Decision, current_texts, record_decisions
+from app.members.consents import (
+    STANDING,
+    WECHAT_CHANNEL,
+    Decision,
+    current_texts,
+    record_decisions,
+)
 from app.members.models import Citizen
 from app.members.profiles import CitizenNotFound
-from app.members.queries import consent_state
+from app.members.queries import consent_states
 from app.members.sessions import CITIZEN, end_sessions
 from app.trail.operations import Actor, record_access
 
@@ -32,11 +38,12 @@ def end_membership(
     if citizen.status == "left":
         return None
     texts = current_texts()
+    states = consent_states(citizen_id=citizen_id, purposes=texts)
     # A stale consent stands too, and a refusal says nothing that could be withdrawn.
     record_decisions([
         Decision(citizen_id=citizen_id, text=text, channel=channel, decision="withdrawn")
         for purpose, text in texts.items()
-        if consent_state(citizen_id=citizen_id, purpose=purpose) in {"given", "stale"}
+        if states[purpose] in STANDING
     ])
     citizen.status = "left"
     end_sessions(role=CITIZEN, subject_id=citizen_id, reason="withdrawn")

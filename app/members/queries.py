@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, func, select, text
+from sqlalchemy import ARRAY, DateTime, Text, func, literal, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.kernel.crypto import open_data_key
@@ -257,6 +257,14 @@ def consent_state(*, citizen_id: UUID, purpose: str) -> str:
     with reading() as session:
         state = session.scalar(select(func.citizen_consent_state(citizen_id, purpose)))
     return str(state)
+
+
+def consent_states(*, citizen_id: UUID, purposes: Iterable[str]) -> dict[str, str]:
+    """The same of several purposes at once, by purpose."""
+    asked = func.unnest(literal([*purposes], ARRAY(Text()))).column_valued("purpose")
+    query = select(asked, func.citizen_consent_state(citizen_id, asked))
+    with reading() as session:
+        return {purpose: str(state) for purpose, state in session.execute(query)}
 
 
 def is_active(*, citizen_id: UUID) -> bool:

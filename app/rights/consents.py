@@ -26,6 +26,7 @@ from app.members.queries import (
     ConsentState,
     PublishedText,
     consent_state,
+    consent_states,
     database_now,
     find_decision,
     find_text,
@@ -82,14 +83,16 @@ def list_standing(*, citizen_id: UUID, ask_again_days: int) -> list[StandingCons
     """Every published purpose and how the citizen stands to it."""
     decided = {found.purpose: found for found in list_consents(citizen_id=citizen_id)}
     now = database_now()
+    texts = members.current_texts()
+    states = consent_states(citizen_id=citizen_id, purposes=texts)
     return [
         StandingConsent(
             text=text,
-            state=consent_state(citizen_id=citizen_id, purpose=text.purpose),
-            decided_at=None if (last := decided.get(text.purpose)) is None else last.decided_at,
+            state=states[purpose],
+            decided_at=None if (last := decided.get(purpose)) is None else last.decided_at,
             ask_again_at=_ask_again_at(last, now, ask_again_days),
         )
-        for text in members.current_texts().values()
+        for purpose, text in texts.items()
     ]
 
 

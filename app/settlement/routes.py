@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from typing import Any, Final
 from uuid import UUID
 
 from flask import Response
@@ -12,80 +14,66 @@ from app.settlement import closing, operations, papers, proof, queries, reconcil
 from app.web import limits
 from app.web.auth import Role, allow, caller
 from app.web.keys import key_provider
-from app.web.openapi import API_PREFIX, Blueprint
+from app.web.openapi import API_PREFIX, ApiSchema, Blueprint
 from app.web.requests import PAGE_MAX_ROWS
 
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FILE = {"type": "string", "format": "binary"}
+AS_CSV: Final = {"content_type": "text/csv", "description": "A row for each line."}
 
 blueprint = Blueprint("settlement", __name__, url_prefix=API_PREFIX)
 
 
-@blueprint.route("/settlement/statement", methods=["GET"])
-@allow(Role.MERCHANT_OWNER, Role.OPERATOR)
-@limits.per_caller("30/minute")
-@blueprint.arguments(schemas.StatementQuery, location="query")
-@blueprint.response(200, schemas.Statement)
-@blueprint.refuses(404)
+def _paper(
+    path: str, query: type[ApiSchema], *shown: Any, **told: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A route by which owners and operators get a paper; `shown` and `told` say in which form."""
+    marks = (
+        blueprint.route(path, methods=["GET"]),
+        allow(Role.MERCHANT_OWNER, Role.OPERATOR),
+        limits.per_caller("30/minute"),
+        blueprint.arguments(query, location="query"),
+        blueprint.response(200, *shown, **told),
+        blueprint.refuses(404),
+    )
+    return lambda view: reduce(lambda marked, mark: mark(marked), reversed(marks), view)
+
+
+@_paper("/settlement/statement", schemas.StatementQuery, schemas.Statement)
 def show_statement(query: dict[str, Any]) -> dict[str, Any]:
     """The statement of a day: an owner's own, an operator's of one merchant or of all."""
     return _shown(_day(query))
 
 
-@blueprint.route("/settlement/statement.csv", methods=["GET"])
-@allow(Role.MERCHANT_OWNER, Role.OPERATOR)
-@limits.per_caller("30/minute")
-@blueprint.arguments(schemas.StatementQuery, location="query")
-@blueprint.response(200, content_type="text/csv", description="A row for each line.")
-@blueprint.refuses(404)
+@_paper("/settlement/statement.csv", schemas.StatementQuery, **AS_CSV)
 def download_statement_csv(query: dict[str, Any]) -> Response:
     """The same as CSV in UTF-8 with a byte order mark."""
-    return Response(write_csv(_day(query).rows()), content_type=CSV)
+    return _csv(_day(query).rows())
 
 
-@blueprint.route("/settlement/statement.xlsx", methods=["GET"])
-@allow(Role.MERCHANT_OWNER, Role.OPERATOR)
-@limits.per_caller("30/minute")
-@blueprint.arguments(schemas.StatementQuery, location="query")
-@blueprint.response(200, FILE, content_type=XLSX)
-@blueprint.refuses(404)
+@_paper("/settlement/statement.xlsx", schemas.StatementQuery, FILE, content_type=XLSX)
 def download_statement_xlsx(query: dict[str, Any]) -> Response:
     """The same as an Excel file."""
-    return Response(write_xlsx(_day(query).rows(), sheet_name="日对账单"), content_type=XLSX)
+    return _xlsx(_day(query).rows(), "日对账单")
 
 
-@blueprint.route("/settlement/sheet", methods=["GET"])
-@allow(Role.MERCHANT_OWNER, Role.OPERATOR)
-@limits.per_caller("30/minute")
-@blueprint.arguments(schemas.SheetQuery, location="query")
-@blueprint.response(200, schemas.Statement)
-@blueprint.refuses(404)
+@_paper("/settlement/sheet", schemas.SheetQuery, schemas.Statement)
 def show_sheet(query: dict[str, Any]) -> dict[str, Any]:
     """The settlement of a month, or its draft until the month is closed."""
     return _shown(_month(query))
 
 
-@blueprint.route("/settlement/sheet.csv", methods=["GET"])
-@allow(Role.MERCHANT_OWNER, Role.OPERATOR)
-@limits.per_caller("30/minute")
-@blueprint.arguments(schemas.SheetQuery, location="query")
-@blueprint.response(200, content_type="text/csv", description="A row for each line.")
-@blueprint.refuses(404)
+@_paper("/settlement/sheet.csv", schemas.SheetQuery, **AS_CSV)
 def download_sheet_csv(query: dict[str, Any]) -> Response:
     """The same as CSV in UTF-8 with a byte order mark."""
-    return Response(write_csv(_month(query).rows()), content_type=CSV)
+    return _csv(_month(query).rows())
 
 
-@blueprint.route("/settlement/sheet.xlsx", methods=["GET"])
-@allow(Role.MERCHANT_OWNER, Role.OPERATOR)
-@limits.per_caller("30/minute")
-@blueprint.arguments(schemas.SheetQuery, location="query")
-@blueprint.response(200, FILE, content_type=XLSX)
-@blueprint.refuses(404)
+@_paper("/settlement/sheet.xlsx", schemas.SheetQuery, FILE, content_type=XLSX)
 def download_sheet_xlsx(query: dict[str, Any]) -> Response:
     """The same as an Excel file."""
-    return Response(write_xlsx(_month(query).rows(), sheet_name="月结算单"), content_type=XLSX)
+    return _xlsx(_month(query).rows(), "月结算单")
 
 
 @blueprint.route("/settlement/sheets", methods=["GET"])
@@ -194,7 +182,7 @@ def show_reconciliation(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.refuses(404)
 def download_reconciliation_csv(query: dict[str, Any]) -> Response:
     """The same as CSV in UTF-8 with a byte order mark."""
-    return Response(write_csv(reconciling.find_day(on=query["on"]).rows()), content_type=CSV)
+    return _csv(reconciling.find_day(on=query["on"]).rows())
 
 
 @blueprint.route("/settlement/budgets", methods=["GET"])
@@ -220,6 +208,14 @@ def _month(query: dict[str, Any]) -> papers.Paper:
     return papers.open_month(
         reader=_reader(query["merchant_id"]), month_on=queries.first_day(query["month"])
     )
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> Response:
+    return Response(write_csv(rows), content_type=CSV)
+
+
+def _xlsx(rows: Iterable[Sequence[Any]], sheet_name: str) -> Response:
+    return Response(write_xlsx(rows, sheet_name=sheet_name), content_type=XLSX)
 
 
 def _shown(paper: papers.Paper) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from app.kernel.database import transaction
 from app.kernel.errors import refusal
 from app.kernel.ids import random_id
 from app.kernel.keys import KeyProvider
-from app.members.queries import consent_state
+from app.members.queries import consent_states
 from app.redemptions.passes import burn_pass_code
 from app.scoring.version_queries import next_effective_on
 from app.trail.operations import Actor, record_access
@@ -141,8 +141,8 @@ def _consent_state(citizen_id: UUID, benefit_code: str) -> str:
     if benefit is None or benefit.consent_purpose is None:
         return "none"
     purposes = (benefit.consent_purpose, LOCATION_PURPOSE)
-    states = [consent_state(citizen_id=citizen_id, purpose=purpose) for purpose in purposes]
-    return next((state for state in states if state != "given"), "given")
+    states = consent_states(citizen_id=citizen_id, purposes=purposes)
+    return next((states[one] for one in purposes if states[one] != "given"), "given")
 
 
 def _leave_trail(citizen_id: UUID, source_id: UUID, benefit_code: str) -> None:

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app.kernel.clock import city_today
 from app.kernel.database import transaction
 from app.members.consents import Decision, current_texts, publish_text, record_decisions
-from app.members.queries import consent_state
+from app.members.queries import consent_state, consent_states
 from tests.redemptions.builders import (
     API,
     Citizen,
@@ -117,6 +117,25 @@ def test_r2_another_text_needs_another_consent(
     assert code_of(old) == (403, "consent_stale")
     assert post(client, citizen, "", purpose="loan", text_version=2).status_code == 200
     assert statement(client, citizen, benefit).status_code == 200
+
+
+def test_all_purposes_at_once_say_what_each_says(client: FlaskClient, citizen: Citizen) -> None:
+    post(client, citizen, "", purpose="library", text_version=1)
+    post(client, citizen, "", purpose="loan", text_version=1)
+    publish_text(
+        purpose="loan", receiver="合作银行", required=False, sensitive=True, title="新", body="新",
+    )
+    post(client, citizen, "", purpose="transit", text_version=1)
+    post(client, citizen, "/withdrawals", purpose="transit")
+    post(client, citizen, "/refusals", purpose=RANKING, text_version=1)
+    citizen_id = citizen.citizen_id
+    states = consent_states(citizen_id=citizen_id, purposes=current_texts())
+    assert set(states.values()) == {"given", "stale", "withdrawn", "refused", "none"}
+    assert states == {
+        purpose: consent_state(citizen_id=citizen_id, purpose=purpose)
+        for purpose in current_texts()
+    }
+    assert consent_states(citizen_id=citizen_id, purposes=[]) == {}
 
 
 def test_membership_is_taken_back_by_leaving(client: FlaskClient, citizen: Citizen) -> None:

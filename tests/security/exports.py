@@ -168,8 +168,10 @@ def _hostile_paper() -> Paper:
     return Paper(statement, merchants, shops, ())
 
 
-def _statement_csv() -> bytes:
-    return write_csv(_hostile_paper().rows()).encode()
+def _settlement_csv() -> bytes:
+    """Whatever this room writes: a statement, then a day that was reconciled."""
+    rows = [*_hostile_paper().rows(), *_hostile_reconciliation().rows()]
+    return write_csv(map(tuple, rows)).encode()
 
 
 def _statement_xlsx() -> bytes:
@@ -197,11 +199,6 @@ EXPORTS: Final[dict[str, tuple[str, Callable[[], bytes]]]] = {
         "csv", lambda: write_csv(map(tuple, _hostile_catalogue())).encode(),
     ),
     "scoring/charts.py figures_csv": ("csv", lambda: figures_csv(_hostile_run()).encode()),
-    "settlement/routes.py download_statement_csv": ("csv", _statement_csv),
-    "settlement/routes.py download_statement_xlsx": ("xlsx", _statement_xlsx),
-    "settlement/routes.py download_reconciliation_csv": (
-        "csv", lambda: write_csv(_hostile_reconciliation().rows()).encode(),
-    ),
-    "settlement/routes.py download_sheet_csv": ("csv", _statement_csv),
-    "settlement/routes.py download_sheet_xlsx": ("xlsx", _statement_xlsx),
+    "settlement/routes.py _csv": ("csv", _settlement_csv),
+    "settlement/routes.py _xlsx": ("xlsx", _statement_xlsx),
 }

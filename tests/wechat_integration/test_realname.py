@@ -20,10 +20,9 @@ from wechat_integration.realname import (
     HttpRealNameProvider,
     RealNameProvider,
     RealNameResult,
-    SignedParts,
-    signature_of,
 )
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
+from wechat_integration.signed_calls import SignedParts, signature_of
 
 NAME, ID_NUMBER = "张三", "11010119900307775X"
 MakeProvider = Callable[..., HttpRealNameProvider]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, request
 
-from wechat_integration.realname import CHECK_PATH, SignedParts, signature_of
+from wechat_integration.realname import CHECK_PATH
+from wechat_integration.signed_calls import SignedParts, signature_of
 
 if TYPE_CHECKING:
     from wechat_integration.sandbox.world import World
