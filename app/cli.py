@@ -40,6 +40,7 @@ from app.scoring.recomputations import AT_ONCE
 from app.scoring.scheme import SchemeError, catalogue_code
 from app.scoring.scheme import lint_scheme as find_faults
 from app.service_orders.queries import verify as verify_service_orders
+from app.trail.assessments import require_assessment
 from app.trail.commands import trail_commands
 from app.web.keys import key_provider
 
@@ -118,10 +119,13 @@ def publish_consent(
     purpose: str, body: TextIO, title: str, receiver: str, *, required: bool, sensitive: bool
 ) -> None:
     """Publish the next version of a purpose's text; older consents are stale from now on."""
-    version = members.publish_text(
-        purpose=purpose, receiver=receiver, required=required, sensitive=sensitive, title=title,
-        body=body.read().strip(),
-    )
+    try:
+        version = members.publish_text(
+            purpose=purpose, receiver=receiver, required=required, sensitive=sensitive,
+            title=title, body=body.read().strip(),
+        )
+    except DomainError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"{purpose} {version}")
 
 
@@ -149,10 +153,12 @@ def catalogue_commands() -> None:
 
 @catalogue_commands.command("publish")
 @click.argument("document", type=click.File(encoding="utf-8"))
+@click.option("--assessment", "assessment_id", type=click.UUID, required=True)
 @with_appcontext
-def publish_catalogue(document: TextIO) -> None:
+def publish_catalogue(document: TextIO, assessment_id: UUID) -> None:
     """Publish the first version from its TOML file; later ones take two operators."""
     try:
+        require_assessment(assessment_id=assessment_id, kind="collecting")
         edition = publish_first_catalogue(document=document.read())
     except (CatalogueError, DomainError) as error:
         raise click.ClickException(str(error)) from error
@@ -166,10 +172,12 @@ def scheme_commands() -> None:
 
 @scheme_commands.command("publish")
 @click.argument("document", type=click.File(encoding="utf-8"))
+@click.option("--assessment", "assessment_id", type=click.UUID, required=True)
 @with_appcontext
-def publish_scheme(document: TextIO) -> None:
+def publish_scheme(document: TextIO, assessment_id: UUID) -> None:
     """Publish the first scheme from its TOML file; later versions take two operators."""
     try:
+        require_assessment(assessment_id=assessment_id, kind="scoring")
         scheme = scoring.publish_scheme(document=document.read())
     except (SchemeError, DomainError) as error:
         raise click.ClickException(str(error)) from error

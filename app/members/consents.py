@@ -17,6 +17,7 @@ from app.kernel.errors import Conflict, Invalid, NotAllowed
 from app.kernel.ids import new_id
 from app.members.models import Consent, ConsentText
 from app.members.queries import PublishedText, consent_state, list_current_texts
+from app.trail.assessments import require_covered
 
 WECHAT_CHANNEL = "wechat"
 REGISTER_CHANNEL = "register"
@@ -145,18 +146,33 @@ def publish_text(
 ) -> int:
     """Publish the next version of a purpose's text and return its number.
 
-    Consents to older versions are stale from this moment.
+    Consents to older versions are stale from this moment.  AssessmentMissing when it brings a
+    purpose, a receiver or a sensitive use that nobody has assessed.
     """
     with transaction() as session:
         newest = session.scalar(
-            select(func.max(ConsentText.version)).where(ConsentText.purpose == purpose)
+            select(ConsentText).where(ConsentText.purpose == purpose)
+            .order_by(ConsentText.version.desc()).limit(1)
         )
-        version = (newest or 0) + 1
+        _require_assessed(newest, purpose=purpose, receiver=receiver, sensitive=sensitive)
+        version = (newest.version if newest is not None else 0) + 1
         session.add(ConsentText(
             purpose=purpose, version=version, receiver=receiver, required=required,
             sensitive=sensitive, title=title, body=body, text_hash=hash_text(title, body),
         ))
     return version
+
+
+def _require_assessed(
+    before: ConsentText | None, *, purpose: str, receiver: str, sensitive: bool
+) -> None:
+    """What a text brings that the one before it did not, somebody must have assessed."""
+    if sensitive and not (before is not None and before.sensitive):
+        require_covered(kind="sensitive", what=purpose)
+    if before is None:
+        require_covered(kind="collecting", what=purpose)
+    elif before.receiver != receiver:
+        require_covered(kind="sharing", what=purpose)
 
 
 def hash_text(title: str, body: str) -> bytes:

@@ -21,6 +21,7 @@ from app.records.catalogue import REGISTER, Catalogue, CatalogueError, parse_cat
 from app.records.changes import check_next_version
 from app.records.models import CatalogueProposal, CatalogueVersion, Delivery, Source
 from app.records.queries import CatalogueEdition, catalogue_in_force, open_edition
+from app.trail.assessments import require_covered
 from app.trail.operations import (
     SYSTEM,
     Actor,
@@ -150,6 +151,7 @@ def confirm_catalogue(*, proposal_id: UUID, staff_id: UUID, reason: str) -> Prop
     """Publish a proposal of another operator: it is in force from the next delivery on.
 
     What was in order when it was proposed is checked again: records have come in since.
+    AssessmentMissing when it has a record type that is new and that nobody has assessed.
     """
     reason = require_reason(reason)
     with transaction() as session:
@@ -162,6 +164,7 @@ def confirm_catalogue(*, proposal_id: UUID, staff_id: UUID, reason: str) -> Prop
             raise SecondPersonNeeded
         catalogue = _next_version(session, row.document, DocumentFormat.JSON)
         _require_new(session, catalogue.version)
+        _require_assessed(catalogue)
         place = (session.scalar(select(func.max(CatalogueVersion.place))) or 0) + 1
         _publish(session, catalogue, place=place, proposal_id=proposal_id)
         _decide(session, row, CONFIRMED, staff_id)
@@ -211,6 +214,11 @@ def _next_version(session: Session, document: str, form: DocumentFormat) -> Cata
     except CatalogueError as error:
         raise CatalogueInvalid(key=error.key, problem=error.problem) from error
     return then
+
+
+def _require_assessed(catalogue: Catalogue) -> None:
+    for record_type in catalogue.record_types.keys() - catalogue_in_force().record_types.keys():
+        require_covered(kind="collecting", what=record_type)
 
 
 def _require_new(session: Session, version: str) -> None:

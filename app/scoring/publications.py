@@ -1,4 +1,4 @@
-"""What everybody may read and check: rules, information catalogues, figures of each day.
+"""What everybody may read and check: rules, catalogues, assessments, figures of each day.
 
 The worker writes each as JSON bytes once; they never change.  No group of one to nine people can
 be read from the figures of a day: tiers are joined with their neighbours, and of a record type it
@@ -18,7 +18,7 @@ import orjson
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.kernel.clock import city_today
+from app.kernel.clock import city_date, city_today
 from app.kernel.database import reading, transaction
 from app.kernel.errors import NotFound
 from app.records.queries import CatalogueEdition, list_editions
@@ -29,8 +29,10 @@ from app.scoring.queries import scheme_in_force
 from app.scoring.scheme import Period
 from app.scoring.showing import next_period, period_start
 from app.scoring.version_queries import ANNOUNCED, IN_FORCE, PAST, SchemeState, list_versions
+from app.trail.queries import Assessment, list_confirmed_assessments
 
 SCHEMES, CATALOGUES, FIGURES = "schemes", "catalogues", "figures"
+ASSESSMENTS = "assessments"
 WAITS = timedelta(days=7)  # what happened off line in a month is told some days later
 # What another room tells of the days from one on and before another, protected already.
 MonthlyFigures = Callable[[date, date], dict[str, Any]]
@@ -175,6 +177,8 @@ def _told() -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
             yield (SCHEMES, f"{state.name.code}@{state.name.version}"), _rules(state)
     for edition in list_editions():
         yield (CATALOGUES, edition.version), _catalogue(edition)
+    for one in list_confirmed_assessments():
+        yield (ASSESSMENTS, str(one.assessment_id)), _assessment(one)
 
 
 def _rules(state: SchemeState) -> dict[str, Any]:
@@ -186,6 +190,22 @@ def _rules(state: SchemeState) -> dict[str, Any]:
         "notice_published_on": state.notice_published_on,
         "content_hash": state.content_hash.hex(),
         "document": state.document,
+    }
+
+
+def _assessment(one: Assessment) -> dict[str, Any]:
+    """Who stands for it is not told, nor what its document says beyond the summary."""
+    assert one.confirmed_at is not None, "the others are not told of"
+    return {
+        "assessment_kind": one.kind,
+        "title": one.title,
+        "summary": one.summary,
+        "covers": [*one.covers],
+        "concluded_on": one.concluded_on,
+        "confirmed_on": city_date(one.confirmed_at),
+        "in_force_until_on": one.in_force_until_on,
+        "kept_until_on": one.kept_until_on,
+        "document_hash": one.document_hash.hex(),
     }
 
 

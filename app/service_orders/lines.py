@@ -25,6 +25,7 @@ from app.service_orders.refusals import (
     GuaranteeLineUnsound,
     GuarantorUnfit,
 )
+from app.trail.assessments import require_covered
 from app.trail.operations import Actor, SecondPersonNeeded, record_act, require_reason
 
 CLINIC_GUARANTORS: Final = ("bank", "hospital")
@@ -79,7 +80,8 @@ def propose_line(*, operator_id: UUID, line_id: UUID, line: NewLine, reason: str
 def confirm_line(*, operator_id: UUID, line_id: UUID, reason: str) -> Line:
     """Another operator's yes: from now on the line can be used.
 
-    Refuses `guarantee_line_unknown`, `second_person_needed`, `guarantee_line_taken`.
+    Refuses `guarantee_line_unknown`, `second_person_needed`, `guarantee_line_taken`,
+    `assessment_missing`: what a counter learns is shared, and of a clinic it is sensitive.
     """
     given = require_reason(reason)
     with transaction() as session:
@@ -88,6 +90,7 @@ def confirm_line(*, operator_id: UUID, line_id: UUID, reason: str) -> Line:
             raise GuaranteeLineUnknown
         if held.proposed_by == operator_id:
             raise SecondPersonNeeded
+        require_covered(kind="sensitive" if held.kind == "clinic" else "sharing", what=held.kind)
         decided = session.scalar(
             insert(GuaranteeLineDecision)
             .values(line_id=line_id, decided_by=operator_id)

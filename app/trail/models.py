@@ -131,8 +131,13 @@ class ImpactAssessment(Base):
     title: Mapped[str]
     concluded_on: Mapped[date]
     document_hash: Mapped[bytes]
+    summary: Mapped[str | None]
+    covers: Mapped[list[str] | None] = mapped_column(ARRAY(Text()))
+    in_force_until_on: Mapped[date | None]
     kept_until_on: Mapped[date]
     registered_by: Mapped[UUID]
+    confirmed_by: Mapped[UUID | None]
+    confirmed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

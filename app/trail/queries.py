@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -15,7 +15,8 @@ from app.trail.models import BulkViewingAlarm, ImpactAssessment, TrailAct, Trail
 SHARING_ACTIONS = (
     "preview", "redeem", "redeem_offline", "sign_statement", "library_ask", "transit_entitlement",
 )
-ASSESSMENT_KINDS = ("scoring", "sensitive", "sharing")
+ASSESSMENT_KINDS = ("collecting", "scoring", "sensitive", "sharing")
+IN_FORCE_DAYS_MAX = 731  # then somebody assesses again
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,28 @@ class ActLine:
 
 @dataclass(frozen=True)
 class Assessment:
-    """An entry in the register of impact assessments; `document_hash` is SHA-256."""
+    """An entry in the register of impact assessments; `document_hash` is SHA-256.
+
+    `covers` names what may be done on its ground, beyond what names the assessment itself.
+    """
 
     assessment_id: UUID
     kind: str
     title: str
     concluded_on: date
     document_hash: bytes
+    summary: str
+    covers: tuple[str, ...]
+    in_force_until_on: date
     kept_until_on: date
     registered_by: UUID
+    confirmed_by: UUID | None
+    confirmed_at: datetime | None
     created_at: datetime
+
+    def is_in_force(self, *, on: date) -> bool:
+        """Whether two people stand for it and its time is not over."""
+        return self.confirmed_at is not None and on <= self.in_force_until_on
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,11 @@ def list_assessments() -> list[Assessment]:
         return [_assessment(row) for row in session.scalars(query)]
 
 
+def list_confirmed_assessments() -> list[Assessment]:
+    """What everybody may know of: the assessments that two people stand for, newest first."""
+    return [one for one in list_assessments() if one.confirmed_at is not None]
+
+
 def list_alarms(*, limit: int) -> list[Alarm]:
     """Accounts that were stopped for bulk viewing: the open ones first, then the latest."""
     query = (
@@ -161,7 +179,9 @@ def alarm_of(row: BulkViewingAlarm) -> Alarm:
 def _assessment(row: ImpactAssessment) -> Assessment:
     return Assessment(
         row.assessment_id, row.kind, row.title, row.concluded_on, bytes(row.document_hash),
-        row.kept_until_on, row.registered_by, row.created_at,
+        row.summary or "", tuple(row.covers or ()),
+        row.in_force_until_on or row.concluded_on + timedelta(days=IN_FORCE_DAYS_MAX),
+        row.kept_until_on, row.registered_by, row.confirmed_by, row.confirmed_at, row.created_at,
     )
 
 

@@ -25,6 +25,7 @@ def register_assessment(body: dict[str, Any]) -> dict[str, Any]:
     """Register a concluded impact assessment; the same again changes nothing."""
     reason = body.pop("reason")
     body["document_hash"] = bytes.fromhex(body["document_hash"])
+    body["covers"] = tuple(body["covers"])
     found = assessments.register_assessment(
         assessment=assessments.NewAssessment(**body), operator_id=caller().subject_id,
         reason=reason,
@@ -38,6 +39,19 @@ def register_assessment(body: dict[str, Any]) -> dict[str, Any]:
 def show_assessments() -> dict[str, Any]:
     """The register of impact assessments."""
     return {"assessments": [_entry(found) for found in list_assessments()]}
+
+
+@blueprint.route("/impact-assessments/<uuid:assessment_id>/confirmation", methods=["POST"])
+@allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
+@blueprint.arguments(schemas.AssessmentConfirmation)
+@blueprint.response(200, schemas.Assessment)
+@blueprint.refuses(404)
+def confirm_assessment(body: dict[str, Any], assessment_id: UUID) -> dict[str, Any]:
+    """Stand for an assessment that another operator registered; it is public from now on."""
+    return _entry(assessments.confirm_assessment(
+        assessment_id=assessment_id, operator_id=caller().subject_id, **body
+    ))
 
 
 @blueprint.route("/bulk-viewing-alarms", methods=["GET"])

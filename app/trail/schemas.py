@@ -11,6 +11,8 @@ from app.web.requests import PAGE_MAX_ROWS
 
 TITLE_MAX_CHARS = 200
 REASON_MAX_CHARS = 500
+SUMMARY_MAX_CHARS = 2_000
+COVERS_MAX, COVERED_MAX_CHARS = 100, 64
 
 
 class NewAssessment(ApiSchema):
@@ -26,18 +28,46 @@ class NewAssessment(ApiSchema):
         required=True, validate=validate.Regexp(r"^[0-9a-f]{64}\Z"),
         metadata={"description": "SHA-256, hexadecimal."},
     )
+    summary = fields.String(
+        required=True, validate=validate.Length(min=1, max=SUMMARY_MAX_CHARS),
+        metadata={"description": "What everybody reads of it."},
+    )
+    covers = fields.List(
+        fields.String(validate=validate.Length(min=1, max=COVERED_MAX_CHARS)), load_default=list,
+        validate=validate.Length(max=COVERS_MAX),
+        metadata={
+            "description": "Consent purposes, record types, or kinds of guarantee lines that may "
+            "begin on its ground."
+        },
+    )
+    in_force_until_on = fields.Date(
+        load_default=None, allow_none=True,
+        metadata={"description": "The last day; two years after the conclusion at most."},
+    )
+    reason = fields.String(required=True, validate=validate.Length(max=REASON_MAX_CHARS))
+
+
+class AssessmentConfirmation(ApiSchema):
+    """A second operator's yes."""
+
     reason = fields.String(required=True, validate=validate.Length(max=REASON_MAX_CHARS))
 
 
 class Assessment(ApiSchema):
-    """An entry of the register."""
+    """An entry of the register; good for nothing before it is confirmed."""
 
     assessment_id = fields.UUID(required=True)
     kind = fields.String(required=True)
     title = fields.String(required=True)
     concluded_on = fields.Date(required=True)
     document_hash = fields.String(required=True)
+    summary = fields.String(required=True)
+    covers = fields.List(fields.String(), required=True)
+    in_force_until_on = fields.Date(required=True)
     kept_until_on = fields.Date(required=True)
+    registered_by = fields.UUID(required=True)
+    confirmed_by = fields.UUID(required=True, allow_none=True)
+    confirmed_at = fields.AwareDateTime(required=True, allow_none=True)
 
 
 class Assessments(ApiSchema):

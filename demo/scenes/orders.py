@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.kernel.clock import city_date, now
 from app.kernel.ids import new_id
 from demo.api import Api
 from demo.setting import Shop
@@ -44,6 +45,7 @@ class Desk:
 def open_line(operators: tuple[Api, Api], facts: dict[str, Any]) -> str:
     """One operator proposes a line, another confirms it; its id."""
     first, second = operators
+    assess(operators, "sensitive" if facts["kind"] == "clinic" else "sharing", facts["kind"])
     line_id = str(new_id())
     first.post(
         "/guarantee-lines", {"line_id": line_id, "reason": "已与担保方签约", **facts}, expect=201
@@ -53,6 +55,19 @@ def open_line(operators: tuple[Api, Api], facts: dict[str, Any]) -> str:
     tell(f"one operator proposes, another confirms: {line['name']}, for which "
          f"{line['guarantor_name']} stands, at a time {tiers}")  # fmt: skip
     return line_id
+
+
+def assess(operators: tuple[Api, Api], kind: str, what: str) -> None:
+    """One operator registers what an assessment found, another stands for it too."""
+    first, second = operators
+    assessment_id = str(new_id())
+    first.post("/impact-assessments", {
+        "assessment_id": assessment_id, "kind": kind, "title": "担保额度影响评估",
+        "summary": "柜台只得知是否符合条件和可用额度，不涉及健康信息。", "covers": [what],
+        "concluded_on": city_date(now()).isoformat(), "document_hash": "5e" * 32,
+        "reason": "评估报告已通过评审",
+    }, expect=201)
+    second.post(f"/impact-assessments/{assessment_id}/confirmation", {"reason": "评估属实，同意"})
 
 
 def tell_offer(holder: Api, line_id: str, name: str) -> None:

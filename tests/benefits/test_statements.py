@@ -64,7 +64,7 @@ def test_r3_without_the_consent_of_today_there_is_none(app: Flask, client: Flask
     assert outcome(asked(client, make_citizen(app, tier="A"), benefit)) == (403, "consent_missing")
     citizen = make_citizen(app, tier="A", consents=("library",))
     members.publish_text(
-        purpose="library", receiver="library", required=False, sensitive=False,
+        purpose="library", receiver="公共图书馆", required=False, sensitive=False,
         title="新的授权", body="新的条款",
     )
     assert outcome(asked(client, citizen, benefit)) == (403, "consent_stale")

@@ -20,6 +20,7 @@ from tests.redemptions.builders import (
     set_tier,
 )
 from tests.service_orders.shop import NONCE, Shop, done, make_line
+from tests.trail.assessed import assessed
 
 Made = tuple[dict[str, Any] | None, dict[str, str], dict[str, Any]]  # body, address, query
 LARGE_FEN = 30_000
@@ -52,6 +53,8 @@ def _proposal(world: World) -> dict[str, Any]:
 
 def _confirmed(world: World) -> Made:
     body = _proposal(world)
+    with world.app.app_context():
+        assessed("sensitive", "clinic")
     sent(world.client, "/guarantee-lines", body, world.theirs.callers[Role.OPERATOR].headers)
     return {"reason": "协议已核对"}, {"line_id": body["line_id"]}, {}
 

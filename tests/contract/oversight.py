@@ -9,15 +9,12 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from tests.contract.orders import Made
 from tests.contract.world import World, sent
+from tests.trail.assessed import assessed
 
 
 def _assessed(world: World, kind: str = "scoring") -> str:
-    body = {
-        "assessment_id": str(new_id()), "kind": kind, "title": "群体公平性影响评估",
-        "concluded_on": "2026-10-01", "document_hash": "5e" * 32, "reason": "评估报告已通过评审",
-    }
-    operator = world.theirs.callers[Role.OPERATOR].headers
-    return str(sent(world.client, "/impact-assessments", body, operator)["assessment_id"])
+    with world.app.app_context():
+        return str(assessed(kind))
 
 
 def _report(world: World) -> dict[str, Any]:

@@ -61,6 +61,7 @@ from tests.members.signing import sign
 from tests.records.programme import HOURS, csv_file, header
 from tests.redemptions.builders import API, publish_benefit
 from tests.scoring.drafts import NOTICE, finish_dry_run, later_text
+from tests.trail.assessed import assessed
 from wechat_integration.sandbox.control import SandboxControl
 
 REASON = "本人到窗口核对"
@@ -110,16 +111,23 @@ def caller_of(
 def _assessment(_: World) -> dict[str, Any]:
     return {
         "assessment_id": str(new_id()), "kind": "scoring", "title": "评分规则影响评估",
-        "concluded_on": "2026-10-01", "document_hash": "5e" * 32, "reason": "评估报告已通过评审",
+        "concluded_on": "2026-10-01", "document_hash": "5e" * 32, "summary": "影响可控。",
+        "reason": "评估报告已通过评审",
     }
 
 
-def _scheme(world: World) -> dict[str, Any]:
-    assessment = sent(
+def _registered(world: World, _: SandboxControl) -> Real:
+    made = sent(
         world.client, "/impact-assessments", _assessment(world), _another_operator(world)
     )
+    return Real(path={"assessment_id": made["assessment_id"]}, body={"reason": "评估属实，同意"})
+
+
+def _scheme(world: World) -> dict[str, Any]:
+    with world.app.app_context():
+        assessment_id = assessed("scoring")
     return {
-        "document": later_text(), "assessment_id": assessment["assessment_id"],
+        "document": later_text(), "assessment_id": str(assessment_id),
         "reason": "按年度评估结果调整",
     }
 
@@ -470,6 +478,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("GET", "/publications/<string:kind>/<string:edition>.json"): _publication,
     ("GET", "/publications/<string:kind>/<string:edition>.jws"): _publication,
     ("POST", "/impact-assessments"): _of_body(_assessment),
+    ("POST", "/impact-assessments/<uuid:assessment_id>/confirmation"): _registered,
     ("POST", "/schemes"): _of_body(_scheme),
     ("GET", "/schemes/<string:code>/<string:version>"): lambda world, _: Real(
         path=_noticed(world)

@@ -41,7 +41,7 @@ def set_status(who: Villager, status: str) -> None:
 
 def new_text() -> None:
     members.publish_text(
-        purpose="household", receiver="平台", required=False, sensitive=False,
+        purpose="household", receiver="市民诚信卡平台", required=False, sensitive=False,
         title="家庭积分", body="新的条款",
     )
 

@@ -23,6 +23,7 @@ from tests.races.threads import at_once
 from tests.redemptions.builders import API, staff_headers
 from tests.redemptions.test_offline_decisions import scanned_twice
 from tests.service_orders.test_lines import LINES, proposal
+from tests.trail.assessed import assessed
 
 OPERATORS = 4
 
@@ -60,6 +61,7 @@ def decide_a_complaint(app: Flask, admin: Admin) -> list[Post]:
 
 def confirm_a_line(app: Flask, _: Admin) -> list[Post]:
     prepare_programme()
+    assessed("sensitive", "clinic")
     body = proposal(app)
     made = app.test_client().post(LINES, json=body, headers=staff_headers(app, Role.OPERATOR))
     assert made.status_code == 201, made.get_json()

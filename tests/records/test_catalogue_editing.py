@@ -18,11 +18,13 @@ from app.records.catalogue import CatalogueError, parse_catalogue, read_catalogu
 from app.records.changes import check_next_version
 from app.records.operations import UnknownRecordType, allow_record_types
 from app.records.queries import CatalogueVersionUnknown, catalogue_in_force, open_edition
+from app.trail.assessments import AssessmentMissing
 from app.trail.operations import SecondPersonNeeded
 from app.trail.queries import list_acts
 from tests.members.api import bearer, staff_tokens
 from tests.records.programme import HOURS, Programme, build_programme
 from tests.records.test_catalogue import MINUS
+from tests.trail.assessed import assessed
 
 TEXT = read_catalogue_file("jinhua")
 NEXT = TEXT.replace('version = "2026.1"', 'version = "2026.2"')
@@ -127,10 +129,21 @@ def test_the_first_version_comes_with_the_setting_up(office: Office) -> None:
         open_edition(version="2026.2")
 
 
+def test_r21_a_new_type_needs_an_assessment(office: Office) -> None:
+    proposal = office.propose(NEXT + MINUS)
+    assessed("collecting", "civility")
+    with pytest.raises(AssessmentMissing):
+        editing.confirm_catalogue(
+            proposal_id=proposal.proposal_id, staff_id=office.second, reason=AGREED
+        )
+    assert catalogue_in_force().version == "2026.1"
+
+
 def test_a_new_type_is_delivered_from_the_next_delivery_on(office: Office) -> None:
     programme = office.programme
     with pytest.raises(UnknownRecordType):
         allow_record_types(source_id=programme.source_id, record_types=["court_arrears"])
+    assessed("collecting", "court_arrears")
     office.publish(NEXT + MINUS)
     allow_record_types(source_id=programme.source_id, record_types=["court_arrears"])
     person = programme.people[0].id_number

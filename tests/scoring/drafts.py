@@ -12,13 +12,12 @@ from sqlalchemy import func, insert
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.records.catalogue import load_catalogue
-from app.records.queries import current_day
 from app.scoring.models import SchemeDryRun
 from app.scoring.operations import insert_scheme, put_in_force
 from app.scoring.scheme import parse_scheme, read_scheme_file
 from app.scoring.version_queries import SchemeState, VersionName, last_activated
 from app.scoring.versions import confirm_scheme, propose_scheme, publish_notice, show_version
-from app.trail.assessments import NewAssessment, register_assessment
+from tests.trail.assessed import assessed
 
 TEXT = read_scheme_file("jinhua-xinyijin-2026.1")
 NOTICE = "志愿服务时长的分值将上调，自公告所列日期起施行，欢迎市民提出意见。"
@@ -45,9 +44,7 @@ def later_text(
 
 
 def make_assessment(kind: str = "scoring") -> UUID:
-    assessment = NewAssessment(new_id(), kind, "评分规则影响评估", current_day(), b"h" * 32)
-    register_assessment(assessment=assessment, operator_id=new_id(), reason="评估报告已通过评审")
-    return assessment.assessment_id
+    return assessed(kind)
 
 
 @dataclass

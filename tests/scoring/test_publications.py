@@ -21,13 +21,16 @@ from sqlalchemy import text
 
 from app.kernel.database import db, transaction
 from app.kernel.detached import sign_detached, verification_keys
+from app.kernel.ids import new_id
 from app.kernel.keys import KeyPurpose, KeyRing, new_key_document
 from app.records.queries import current_day
 from app.scoring.protection import LEAST
 from app.scoring.publications import list_publications, protected_figures, publish_due
+from app.trail.assessments import register_assessment
 from demo.servers import Database
 from tests.records.programme import Programme, build_programme
 from tests.scoring.drafts import TEXT, Draft, finish_dry_run, later_text
+from tests.trail.assessed import REASON, assessed, new_assessment
 
 ADDRESS = "/api/v1/publications"
 MEMBERS = 24
@@ -129,14 +132,36 @@ def test_the_bytes_stay_whatever_comes_later(
         draft.propose()
         draft.tell()
         db.session.remove()
-    assert publish(job_app) == 0  # told of, but not decided
+    assert publish(job_app) == 1  # its assessment: the rules are told of, but not decided
     with committing_app.app_context():
         draft.confirm(finish_dry_run(draft.name))
         db.session.remove()
     assert publish(job_app) == 1
     after = {one["address"]: anybody.get(one["address"]).data for one in listed(anybody)}
-    assert len(after) == len(before) + 1
+    assert len(after) == len(before) + 2
     assert before.items() <= after.items()
+
+
+def test_r21_assessments_that_two_people_stand_for_are_public_and_signed(
+    anybody: FlaskClient, committing_app: Flask, job_app: Flask
+) -> None:
+    with committing_app.app_context():
+        alone = new_assessment()
+        made = assessed("sharing", "loan")
+        register_assessment(assessment=alone, operator_id=new_id(), reason=REASON)
+        db.session.remove()
+    assert publish(job_app) == 1
+    [one] = [one for one in listed(anybody) if one["kind"] == "assessments"]
+    assert one["name"] == str(made)
+    content = anybody.get(one["address"]).data
+    key_set = anybody.get("/.well-known/jwks.json").get_json()["keys"]
+    check(content, anybody.get(one["signature_address"]).text, key_set)
+    said = json.loads(content)
+    assert (said["assessment_kind"], said["covers"]) == ("sharing", ["loan"])
+    assert (said["summary"], said["document_hash"]) == (alone.summary, alone.document_hash.hex())
+    assert said["concluded_on"] == said["confirmed_on"] == said["published_on"]
+    assert said["in_force_until_on"] > said["confirmed_on"]
+    assert not {"registered_by", "confirmed_by"} & said.keys()
 
 
 def test_the_worker_itself_cannot_change_them(city: Programme, test_database: Database) -> None:

@@ -262,7 +262,7 @@ def test_who_stops_taking_part_is_told_nothing_and_nothing_is_kept(city: City) -
 def newer_text(city: City, admin: psycopg.Connection[Any]) -> Iterator[Callable[[], None]]:
     """Texts outlive a test: this one is taken back."""
     yield lambda: check_version(members.publish_text(
-        purpose="ranking", receiver="平台", required=False, sensitive=False,
+        purpose="ranking", receiver="市民诚信卡平台", required=False, sensitive=False,
         title="参加位次评定", body="新的条款",
     ))
     admin.execute("DELETE FROM consent_texts WHERE purpose = 'ranking' AND version = 2")

@@ -23,6 +23,7 @@ from tests.redemptions.builders import (
     staff_headers,
 )
 from tests.service_orders.shop import done, make_line, make_shop, refusal
+from tests.trail.assessed import assessed
 
 HEALTH = re.compile(
     r"diagnos|disease|illness|symptom|treat|drug|medic|prescri|department|ward|doctor|clinic_name"
@@ -46,7 +47,7 @@ def operators(app: Flask) -> list[Any]:
     return [staff_headers(app, Role.OPERATOR) for _ in range(2)]
 
 
-def test_s61_a_line_takes_two_operators(
+def test_s61_r21_a_line_takes_two_operators_and_an_assessment(
     app: Flask, client: FlaskClient, operators: list[Any]
 ) -> None:
     proposer, another = operators
@@ -61,6 +62,10 @@ def test_s61_a_line_takes_two_operators(
     order = {"order_id": str(new_id()), "line_id": body["line_id"], "amount_fen": 100}
     early = client.post(f"{API}/me/service-orders", json=order, headers=holder.headers)
     assert refusal(early) == "guarantee_line_unknown"
+    assert refusal(client.post(path, json=reason, headers=another)) == "assessment_missing"
+    assessed("sharing", "clinic")  # what a clinic's counter learns is sensitive
+    assert refusal(client.post(path, json=reason, headers=another)) == "assessment_missing"
+    assessed("sensitive", "clinic")
     assert done(client.post(path, json=reason, headers=another))["is_confirmed"] is True
     assert refusal(client.post(path, json=reason, headers=another)) == "guarantee_line_taken"
     done(client.post(f"{API}/me/service-orders", json=order, headers=holder.headers), 201)

@@ -124,7 +124,7 @@ def test_r2_a_stale_consent_names_the_current_texts(app: Flask, sandbox: Sandbox
     client = app.test_client()
     body = join_body(client, sandbox, made_up_person(sandbox))
     version = operations.publish_text(
-        purpose="membership", receiver="平台", required=True, sensitive=False,
+        purpose="membership", receiver="市民诚信卡平台", required=True, sensitive=False,
         title="加入", body="新条款",
     )
     response = client.post("/api/v1/join", json=body)
