@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
+import pytest
 from flask import Flask
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -13,8 +15,9 @@ from sqlalchemy import text
 from app.benefits import queries
 from app.benefits.queries import GrantedValue, PublishedBenefit
 from app.benefits.values import is_at_least, value_for
+from app.kernel.clock import city_date, now
 from app.kernel.database import transaction
-from demo.load import prepare_programme
+from demo.load import prepare_programme, publish_catalogue
 from tests.benefits.test_values import TIERS, better_of, words
 from tests.redemptions.builders import Citizen, give_honour, make_citizen, publish_benefit
 
@@ -90,6 +93,35 @@ def test_r5_r13_nobody_is_worse_off_and_equals_get_the_same(app: Flask) -> None:
                 assert is_at_least(got, baseline)
 
     hold()
+
+
+@pytest.mark.parametrize(
+    ("item", "days_away", "counts"),
+    [
+        ("国家级", {}, True), ("市级", {}, False), (None, {}, False),
+        ("国家级", {"ends_on": 1}, True), ("国家级", {"ends_on": 0}, False),
+        ("国家级", {"event_on": 0, "delivered_on": 0}, True), ("国家级", {"event_on": 1}, False),
+        ("国家级", {"delivered_on": 1}, False),
+        ("国家级", {"replaced_on": 1}, True), ("国家级", {"replaced_on": 0}, False),
+    ],
+)
+def test_an_honour_counts_from_its_delivery_until_it_ends(
+    app: Flask, item: str | None, days_away: dict[str, int], *, counts: bool
+) -> None:
+    publish_catalogue()
+    honour = {"record_type": "honours", "items": ["国家级"], "value": {"tickets": 2}}
+    any_of_them = {"record_type": "honours", "value": {"tickets": 3}}
+    listed, whoever = (publish_benefit(app, honour=[one]) for one in (honour, any_of_them))
+    citizen, today = make_citizen(app), city_date(now())
+    give_honour(app, citizen.citizen_id, item, **{
+        name: today + timedelta(days=days) for name, days in days_away.items()
+    })  # fmt: skip
+    given = {
+        code: queries.value_for_citizen(citizen_id=citizen.citizen_id, benefit_id=found.benefit_id)
+        for code in (listed, whoever) if (found := queries.find_current(code=code))
+    }
+    assert given[listed].improved == counts
+    assert given[whoever].improved == (counts or not days_away)
 
 
 def published(

@@ -223,17 +223,22 @@ def set_tier(app: Flask, citizen_id: UUID, tier: str) -> None:
         )
 
 
-def give_honour(app: Flask, citizen_id: UUID, item: str) -> None:
-    """A record of an honour of this item, taken an hour ago."""
+def give_honour(app: Flask, citizen_id: UUID, item: str | None, **days: date) -> None:
+    """A record of an honour of this item, taken an hour ago; it counts unless `days` say not."""
+    facts = {
+        "event_on": date(2026, 1, 5), "delivered_on": date(2026, 1, 6), "ends_on": None,
+        "replaced_on": None, **days,
+    }  # fmt: skip
     with app.app_context(), transaction() as session:
         session.execute(
             text(
                 "INSERT INTO records (citizen_id, record_type, record_number, version, is_void,"
-                " event_on, item, measures, content_digest, delivery_id, row_number, delivered_on,"
-                " created_at) VALUES (:citizen, 'honours', 'RY-' || :id, 1, false, '2026-01-05',"
-                " :item, '{}', '', :id, 1, '2026-01-06', now() - interval '1 hour')"
+                " event_on, ends_on, item, measures, content_digest, delivery_id, row_number,"
+                " delivered_on, replaced_on, created_at) VALUES (:citizen, 'honours',"
+                " 'RY-' || :id, 1, false, :event_on, :ends_on, :item, '{}', '', :id, 1,"
+                " :delivered_on, :replaced_on, now() - interval '1 hour')"
             ),
-            {"citizen": citizen_id, "id": new_id(), "item": item},
+            {"citizen": citizen_id, "id": new_id(), "item": item, **facts},
         )
 
 
