@@ -27,12 +27,13 @@ from app.scoring import (
     ranks,
     recomputations,
     refreshing,
+    retention,
 )
 from app.scoring.operations import delivery_worker
 from app.service_orders import due
 from app.service_orders import queries as service_orders_queries
 from app.settlement import reconciling
-from app.trail import heads, sealing, security
+from app.trail import heads, sealing, security, viewing
 from app.trail import operations as trail
 from app.transit import files as transit_files
 from app.transit import settling
@@ -213,6 +214,24 @@ def prune_applications() -> None:
     """Forget contacts of applications, and codes of invitations, that are past their time."""
     applications.forget_contacts()
     employment.prune_invitations()
+
+
+@jobs.periodic("expire_records", cron="11 * * * *")
+def expire_records() -> None:
+    """Delete records whose retention is over; scores are computed anew without them."""
+    retention.expire_due_records(limit=SWEEP_BATCH)
+
+
+@jobs.periodic("prune_sign_ins", cron="41 * * * *")
+def prune_sign_ins() -> None:
+    """Forget tries to sign in, and clients that nobody signed in from for a month."""
+    members.prune_sign_ins()
+
+
+@jobs.periodic("prune_views", cron="*/10 * * * *")
+def prune_views() -> None:
+    """Forget whom an account read more than an hour ago: the trail knows."""
+    viewing.prune_views()
 
 
 @jobs.periodic("prune_nonces", cron="*/10 * * * *")

@@ -61,6 +61,7 @@ from app.members.staff import (
     create_staff,
     disable_staff,
     end_staff_sessions,
+    prune_sign_ins,
     sign_in_staff,
 )
 from app.trail.operations import SYSTEM, Actor
@@ -109,6 +110,7 @@ __all__ = [
     "open_profile",
     "prune_nonces",
     "prune_sessions",
+    "prune_sign_ins",
     "publish_text",
     "record_decisions",
     "refresh_session",

@@ -58,6 +58,7 @@ DUMMY_HASH = (
 DUMMY_TOTP_SECRET = "JBSWY3DPEHPK3PXP" * 2  # opens nothing
 _SECONDS = text("SELECT extract(epoch FROM clock_timestamp())::bigint")
 _SUCCEEDED = text("SELECT sign_in_succeeded(:account, :client)")
+_PRUNE = text("SELECT sign_ins_prune()")
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}")
 # Long enough for the rule above and yet in every list of leaked passwords.
 _LEAKED_PASSWORDS = frozenset({
@@ -245,6 +246,12 @@ def confirm_second_factor(*, keys: KeyProvider, staff_id: UUID, totp: str) -> No
         if not _is_new_step(session, staff_id, step):
             raise SecondFactorRefused
         session.execute(_SUCCEEDED, {"account": attempt_key, "client": attempt_key})
+
+
+def prune_sign_ins() -> int:
+    """Forget tries of more than a day ago, and clients unseen for 30 days; how many."""
+    with transaction() as session:
+        return int(session.scalar(_PRUNE) or 0)
 
 
 def disable_staff(*, staff_id: UUID, actor: Actor = SYSTEM) -> None:

@@ -116,6 +116,8 @@ def judge_version(
         return Outcome.VOIDED if statement.is_void else Outcome.ACCEPTED
     if held.citizen_id != citizen_id:
         return Reason.CITIZEN_CHANGED
+    if not held.digests:  # its retention is over
+        return Outcome.SUPERSEDED
     known = held.digests.get(statement.version)
     if known is not None:
         return Outcome.DUPLICATE if same_content(known) else Reason.VERSION_CONFLICT

@@ -49,7 +49,7 @@ class NewVersion(NamedTuple):
 _HELD = text("""
     SELECT h.record_number, h.citizen_id, r.version, r.content_digest
     FROM record_holders h
-    JOIN records r ON r.citizen_id = h.citizen_id AND r.record_type = h.record_type
+    LEFT JOIN records r ON r.citizen_id = h.citizen_id AND r.record_type = h.record_type
         AND r.record_number = h.record_number
     WHERE h.record_number = ANY(CAST(:numbers AS text[])) AND h.record_type = :record_type
 """)
@@ -81,7 +81,8 @@ def find_held(
     rows = session.execute(_HELD, {"numbers": list(numbers), "record_type": record_type})
     for number, citizen_id, version, digest in rows:
         held = found.setdefault(number, HeldRecord(citizen_id))
-        held.digests[version] = bytes(digest)
+        if version is not None:  # of an expired record nothing is held but its number
+            held.digests[version] = bytes(digest)
     return found
 
 

@@ -192,6 +192,9 @@ class Record(Base):
     __tablename__ = "records"
     __table_args__ = (
         Index(None, "delivery_id", "row_number"),
+        Index(
+            "ix_records__kept_from", text("(coalesce(event_on, delivered_on))")
+        ),
         CheckConstraint("version BETWEEN 1 AND 9999", name="version"),
         CheckConstraint("is_void = (event_on IS NULL)", name="event"),
     )
@@ -234,8 +237,19 @@ class AdverseRecord(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class ExpiredRecords(Base):
+    """Up to which day records of somebody counted that went at the end of their retention."""
+
+    __tablename__ = "expired_records"
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    counted_until_on: Mapped[date]
+    record_count: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class RecordHolder(Base):
-    """Whose record a number is."""
+    """Whose record a number is, or was until its retention was over."""
 
     __tablename__ = "record_holders"
     __table_args__ = (Index(None, "citizen_id"),)
@@ -243,6 +257,7 @@ class RecordHolder(Base):
     record_number: Mapped[str] = mapped_column(primary_key=True)
     record_type: Mapped[str] = mapped_column(primary_key=True)
     citizen_id: Mapped[UUID]
+    expired_on: Mapped[date | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -314,4 +329,5 @@ TABLE_KINDS: dict[str, TableKind] = {
     "records": TableKind.CITIZEN,
     "adverse_records": TableKind.CITIZEN,
     "record_holders": TableKind.LOOKUP,
+    "expired_records": TableKind.CITIZEN,
 }

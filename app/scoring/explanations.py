@@ -41,6 +41,7 @@ from app.records.origins import (
     find_stated_reasons,
 )
 from app.records.queries import catalogue_in_force
+from app.records.retention import expired_until
 from app.scoring.counting import AS_OF, word
 from app.scoring.lines import select_lines
 from app.scoring.queries import Score, score_of
@@ -133,7 +134,9 @@ class NextTier:
 class ExplainedScore:
     """A result with everything that led to it; `next_after_line` is None on the last page.
 
-    `next_shown_on` is the day from which a later state is shown, where that is not at once.
+    On `expired_until_on` and before, records counted that went at the end of their retention: of
+    those days less may be told than then.  `next_shown_on` is the day from which a later state is
+    shown, where that is not at once.
     """
 
     score: Score
@@ -142,6 +145,7 @@ class ExplainedScore:
     indicators: tuple[IndicatorScore, ...]
     line_count: int
     next_after_line: int | None
+    expired_until_on: date | None
     next_shown_on: date | None = None
 
     @property
@@ -233,6 +237,7 @@ def explain_score(
     with reading() as session:
         found = session.execute(_explaining(scheme.document), asked).one()
         lines = _lines(scheme, viewer_id or citizen_id, keys, found.lines or [])
+        expired_until_on = expired_until(citizen_id=citizen_id)
     score = score_of(scheme, as_of, citizen_id, found.score)
     sums, counts = (found.score or {}).get("indicators", {}), found.counts or {}
     indicators = tuple(
@@ -247,6 +252,7 @@ def explain_score(
         indicators=indicators,
         line_count=found.line_count,
         next_after_line=last if last < found.line_count and limit else None,
+        expired_until_on=expired_until_on,
     )
 
 

@@ -158,6 +158,10 @@ class ScoreExplanation(Score):
         required=True, allow_none=True,
         metadata={"description": "What to ask for next; null when this page is the last."},
     )
+    expired_until_on = fields.Date(
+        required=True, allow_none=True,
+        metadata={"description": "Up to this day deleted records counted that are not told here."},
+    )
 
 
 class ScoreQuery(ApiSchema):

@@ -22,6 +22,7 @@ from app.trail.queries import Alarm, alarm_of
 log = logging.getLogger(__name__)
 
 VIEWS_PER_HOUR_MAX: Final = 50
+_PRUNE: Final = text("SELECT trail_views_prune()")
 _ADMIT: Final = text("SELECT trail_admit_view(:staff, :view, :alarm, :most)")
 
 
@@ -56,6 +57,12 @@ def admit_view(*, staff_id: UUID) -> bool:
         )
         log.error("bulk viewing stopped", extra={"staff": str(staff_id)})
     return admitted
+
+
+def prune_views() -> int:
+    """Forget the views of more than an hour ago; how many."""
+    with transaction() as session:
+        return int(session.scalar(_PRUNE) or 0)
 
 
 def release_alarm(*, alarm_id: UUID, operator_id: UUID, reason: str) -> Alarm:

@@ -10,7 +10,13 @@ import pytest
 from app.kernel import jobs
 from app.kernel.scale import TableKind
 from app.rights import data_inventory
-from app.rights.data_inventory import About, BadInventoryError, KeptTable, read_inventory
+from app.rights.data_inventory import (
+    About,
+    BadInventoryError,
+    Keep,
+    KeptTable,
+    read_inventory,
+)
 from tests.house.house import table_kinds
 from tests.house.snapshots import INVENTORY_PAGE, page_of_inventory
 
@@ -57,6 +63,23 @@ def test_what_belongs_to_a_citizen_is_about_citizens(
 def test_what_goes_in_time_names_a_job_that_runs(tables: dict[str, KeptTable]) -> None:
     named = {table.job for table in tables.values() if table.job is not None}
     assert named - set(jobs._periodic) == set()  # noqa: SLF001 -- what the workers call
+
+
+# What ends it without the clock: a worker passes a message on as soon as it is committed.
+BY_THEMSELVES = {"outbox"}
+
+
+def test_d11_whatever_has_a_term_names_the_job_that_ends_it(tables: dict[str, KeptTable]) -> None:
+    over = {Keep.TIME, Keep.MOMENTS, Keep.CATALOGUE}
+    nameless = {name for name, one in tables.items() if one.keep in over and one.job is None}
+    assert nameless == BY_THEMSELVES
+
+
+def test_d11_what_is_due_is_looked_for_within_a_day(tables: dict[str, KeptTable]) -> None:
+    named = {table.job for table in tables.values() if table.job is not None}
+    crons = {name: jobs._periodic[name].cron.split() for name in named}  # noqa: SLF001
+    seldom = {name for name, cron in crons.items() if cron[2:5] != ["*", "*", "*"]}
+    assert seldom == set()
 
 
 def test_the_name_of_a_sealed_column_says_so(tables: dict[str, KeptTable]) -> None:
