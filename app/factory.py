@@ -19,6 +19,8 @@ from app.cli import register_commands
 from app.complaints import routes as complaints_routes
 from app.config import Settings
 from app.counter import routes as counter_routes
+from app.counter import visit_routes
+from app.counter.notices import NOTICE_TOPIC
 from app.deaths import routes as deaths_routes
 from app.households import operations as households
 from app.households import routes as households_routes
@@ -80,10 +82,9 @@ from app.webhooks import routes as webhooks_routes
 from app.webhooks.addresses import Guard
 from app.webhooks.queries import webhook_state
 from app.webhooks.sending import Sender
-from app.wechat import messages, pay_score
+from app.wechat import messages, pay_score, sms
 from app.wechat import routes as wechat_routes
 from app.wechat.gateway import build_gateway, build_pay_score
-from app.wechat.sms import build_sms
 
 MIGRATION_HEAD = Path(__file__).parent.parent / "migrations" / ".current-head"
 REDIS_CHECK_SECONDS = 0.2
@@ -112,7 +113,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_limits(app, redis_url=settings.redis_url)
     app.extensions["card_wechat"] = build_gateway(settings)
     app.extensions["card_pay_score"] = build_pay_score(settings)
-    app.extensions["card_sms"] = build_sms(settings)
+    app.extensions["card_sms"] = sms.build_sms(settings)
     app.extensions["card_webhooks"] = Sender(Guard(loopback_allowed=settings.webhooks_to_loopback))
     jobs.handler(messages.REDEEMED_TOPIC)(tell_redeemed)
     for topic in webhook_events.TOPICS:
@@ -124,6 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         jobs.handler(topic)(pay_score.settle_order)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
     jobs.handler(copies.COPY_TOPIC)(make_copy)
+    jobs.handler(NOTICE_TOPIC)(sms.send_notice)
     jobs.handler(households.CHANGED_TOPIC)(refresh_household)
     _register_routes(app)
     _configure_watching(app, settings)
@@ -155,6 +157,7 @@ def _register_routes(app: Flask) -> None:
         redemptions_routes.blueprint,
         offline_routes.blueprint,
         counter_routes.blueprint,
+        visit_routes.blueprint,
         service_orders_routes.blueprint,
         webhooks_routes.blueprint,
         library_routes.blueprint,

@@ -71,7 +71,6 @@ class HttpRealNameProvider:
         """
         self._service = SignedService(
             base_url=base_url,
-            path=CHECK_PATH,
             key_id=key_id,
             key=key,
             errors=_ERRORS,
@@ -91,7 +90,9 @@ class HttpRealNameProvider:
             raise ValueError("a name has 1 to 64 characters, an identity number 1 to 18")
         document = json.dumps({"name": name, "id_number": id_number}, ensure_ascii=False)
         return _judgement(
-            self._service.ask(body=document.encode(errors="replace"), word="result")
+            self._service.ask(
+                path=CHECK_PATH, body=document.encode(errors="replace"), word="result"
+            )
         )
 
     def close(self) -> None:

@@ -76,13 +76,12 @@ def signature_of(*, key: bytes, parts: SignedParts) -> str:
 
 
 class SignedService:
-    """One service over HTTPS, asked by one path; share one between threads."""
+    """One service over HTTPS; share one between threads."""
 
     def __init__(
         self,
         *,
         base_url: str,
-        path: str,
         key_id: str,
         key: bytes,
         errors: ServiceErrors,
@@ -103,20 +102,19 @@ class SignedService:
             ssl_context=ssl_context,
             allow_plain_http=allow_plain_http,
         )
-        self._path = path
         self._key_id = key_id
         self._key = key
         self._errors = errors
         self._wall_clock = wall_clock
 
-    def ask(self, *, body: bytes, word: str) -> str:
+    def ask(self, *, path: str, body: bytes, word: str) -> str:
         """Return one text field of the service's 200, empty where it has none.
 
         Over within the limits' total seconds; raises one of the service's errors.
         """
         deadline = Deadline.after(seconds=self._http.limits.total_seconds)
         outcome = repeated(
-            attempt=lambda: self._attempt(body, deadline),
+            attempt=lambda: self._attempt(path, body, deadline),
             may_repeat=lambda outcome: isinstance(outcome, RequestNotSent),
             deadline=deadline,
         )
@@ -133,9 +131,11 @@ class SignedService:
         """Close all connections; the service is of no use afterwards."""
         self._http.close()
 
-    def _attempt(self, body: bytes, deadline: Deadline) -> HttpAnswer | HttpFailure:
+    def _attempt(
+        self, path: str, body: bytes, deadline: Deadline
+    ) -> HttpAnswer | HttpFailure:
         try:
-            return self._http.send(call=self._signed_call(body), deadline=deadline)
+            return self._http.send(call=self._signed_call(path, body), deadline=deadline)
         except HttpFailure as failure:
             return failure
 
@@ -151,10 +151,10 @@ class SignedService:
             raise self._errors.unavailable(reason=reason, retry_after_seconds=wait_seconds)
         return outcome
 
-    def _signed_call(self, body: bytes) -> HttpCall:
+    def _signed_call(self, path: str, body: bytes) -> HttpCall:
         parts = SignedParts(
             method="POST",
-            path=self._path,
+            path=path,
             timestamp=str(int(self._wall_clock())),
             nonce=secrets.token_hex(_NONCE_BYTES),
             body_sha256=hashlib.sha256(body).hexdigest(),
@@ -166,7 +166,7 @@ class SignedService:
             "x-nonce": parts.nonce,
             "x-signature": signature_of(key=self._key, parts=parts),
         }
-        return HttpCall(method="POST", path=self._path, headers=headers, body=body)
+        return HttpCall(method="POST", path=path, headers=headers, body=body)
 
 
 def _word(body: bytes, name: str) -> str:

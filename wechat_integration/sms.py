@@ -1,4 +1,4 @@
-"""Sending a one-time PIN as a text message through a city's SMS service.
+"""Sending one-time PINs and notices as text messages through a city's SMS service.
 
 ``SmsProvider`` is what the card needs; ``HttpSmsProvider`` asks a service by a signed JSON request
 (see ``signed_calls``). The service takes a message id once: the same id again sends nothing more.
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import ssl
 
 SEND_PATH = "/sms/pins"
+NOTICE_PATH = "/sms/notices"
+NOTICE_MAX_CHARS = 30
 _PHONE = re.compile(r"1[0-9]{10}")
 _PIN = re.compile(r"[0-9]{6}")
 _TAKEN = "ok"
@@ -35,6 +37,9 @@ class SmsProvider(Protocol):
     """Any service that can send a PIN to a mainland phone."""
 
     def send_pin(self, *, message_id: str, phone: str, pin: str) -> None:
+        """Return when the service has taken the message; raises a kind of SmsError."""
+
+    def send_notice(self, *, message_id: str, phone: str, what: str) -> None:
         """Return when the service has taken the message; raises a kind of SmsError."""
 
 
@@ -57,7 +62,6 @@ class HttpSmsProvider:
         """
         self._service = SignedService(
             base_url=base_url,
-            path=SEND_PATH,
             key_id=key_id,
             key=key,
             errors=_ERRORS,
@@ -74,8 +78,20 @@ class HttpSmsProvider:
         """
         if _PHONE.fullmatch(phone) is None or _PIN.fullmatch(pin) is None:
             raise ValueError("a mainland number has 11 digits, a PIN 6")
-        body = json.dumps({"message_id": message_id, "phone": phone, "pin": pin}).encode()
-        if self._service.ask(body=body, word="code") != _TAKEN:
+        self._send(SEND_PATH, {"message_id": message_id, "phone": phone, "pin": pin})
+
+    def send_notice(self, *, message_id: str, phone: str, what: str) -> None:
+        """Send what was done in somebody's name; as ``send_pin`` otherwise.
+
+        ``what`` fills the one blank of the template, up to 30 characters.
+        """
+        if _PHONE.fullmatch(phone) is None or not 0 < len(what) <= NOTICE_MAX_CHARS:
+            raise ValueError("a mainland number has 11 digits, a notice 1 to 30 characters")
+        self._send(NOTICE_PATH, {"message_id": message_id, "phone": phone, "what": what})
+
+    def _send(self, path: str, document: dict[str, str]) -> None:
+        body = json.dumps(document).encode()
+        if self._service.ask(path=path, body=body, word="code") != _TAKEN:
             raise SmsAnswerInvalid(reason="code")
 
     def close(self) -> None:

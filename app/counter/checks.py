@@ -185,24 +185,27 @@ def pass_check(
     return redemptions.preview(keys=keys, counter=counter, code=shown.code)
 
 
-def _find_card(keys: KeyProvider, counter: Counter, card: str) -> PaperCardNumber:
-    """Whose number it is; what stands for nobody is kept by clerk and refused."""
-    found = None
+def find_good_card(session: Session, keys: KeyProvider, card: str) -> PaperCardNumber | None:
+    """Whose a scanned or typed card is; of an ended or unreadable one nobody's."""
     try:
         hashes = number_hashes(keys, parse_number(card))
     except CodeUnreadable:
-        hashes = []
+        return None
+    return session.scalar(
+        select(PaperCardNumber)
+        .join(
+            PaperCard,
+            (PaperCard.citizen_id == PaperCardNumber.citizen_id)
+            & (PaperCard.card_id == PaperCardNumber.card_id),
+        )
+        .where(PaperCardNumber.number_hash.in_(hashes), PaperCard.ended_at.is_(None))
+    )
+
+
+def _find_card(keys: KeyProvider, counter: Counter, card: str) -> PaperCardNumber:
+    """Whose number it is; what stands for nobody is kept by clerk and refused."""
     with transaction() as session:
-        if hashes:
-            found = session.scalar(
-                select(PaperCardNumber)
-                .join(
-                    PaperCard,
-                    (PaperCard.citizen_id == PaperCardNumber.citizen_id)
-                    & (PaperCard.card_id == PaperCardNumber.card_id),
-                )
-                .where(PaperCardNumber.number_hash.in_(hashes), PaperCard.ended_at.is_(None))
-            )
+        found = find_good_card(session, keys, card)
     if found is None:
         raise refusal_of_unreadable(keys, counter, card)
     return found

@@ -73,8 +73,31 @@ class CardCheck(Base):
     session_id: Mapped[UUID | None]
 
 
+class CounterVisit(Base):
+    """A visit at which an operator acts for a holder; by `document` there is no PIN."""
+
+    __tablename__ = "counter_visits"
+    __table_args__ = (
+        Index("ix_counter_visits__visit_id", "visit_id"),
+        Index(None, "citizen_id", "started_at"),
+    )
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    visit_id: Mapped[UUID] = mapped_column(primary_key=True)
+    operator_id: Mapped[UUID]
+    way: Mapped[str]
+    reason: Mapped[str]
+    pin_hash: Mapped[bytes | None]
+    tries_left: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    expires_at: Mapped[datetime]
+    passed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
 TABLE_KINDS = {
     "paper_cards": TableKind.CITIZEN,
     "paper_card_numbers": TableKind.LOOKUP,
     "card_checks": TableKind.CITIZEN,
+    "counter_visits": TableKind.CITIZEN,
 }

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.counter.notices import RESTING, tell
 from app.counter.presence import Present, require_present
 from app.deaths import queries, refusals
 from app.deaths.arrangements import lock_dead
@@ -202,6 +203,7 @@ def _let_rest(citizen_id: UUID, today: date) -> None:
     rest_membership(citizen_id=citizen_id)
     orders.cancel_unstarted(citizen_id=citizen_id)
     tell_receivers(citizen_id=citizen_id, ended_on=today)
+    tell(citizen_id=citizen_id, what=RESTING)  # to a living person it says that something is wrong
 
 
 def _give_back_points(session: Session, row: DeathReport) -> None:

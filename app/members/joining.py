@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from app.kernel.clock import city_today
 from app.kernel.crypto import open_data_key
-from app.kernel.database import reading, transaction
+from app.kernel.database import reading, transaction, transaction_required
 from app.kernel.errors import Conflict, NotAllowed
 from app.kernel.keys import Key, KeyProvider
 from app.members.consents import (
+    COUNTER_CHANNEL,
     WECHAT_CHANNEL,
     Decision,
     GivenConsent,
@@ -60,6 +61,14 @@ class MemberBoundElsewhere(Conflict):
     code: ClassVar[str] = "member_bound_elsewhere"
     title: ClassVar[str] = "This person signs in with another WeChat account"
     advice: ClassVar[str] = "您已用其他微信加入，请用原微信登录，或到服务窗口办理更换。"
+
+
+class MemberAlready(Conflict):
+    """The person is a member already; what is kept of them is not changed by joining again."""
+
+    code: ClassVar[str] = "member_already"
+    title: ClassVar[str] = "This person is a member already"
+    advice: ClassVar[str] = "该市民已是成员，请直接核验本人身份后办理。"
 
 
 class WeChatBoundElsewhere(Conflict):
@@ -116,6 +125,35 @@ def join(*, keys: KeyProvider, request: JoinRequest, openid: str, phone: str) ->
             fields=("name", "id_number", "phone"), basis="consent",
         )
         return open_citizen_session(session, citizen_id=citizen_id)
+
+
+def join_at_counter(
+    *, keys: KeyProvider, request: JoinRequest, phone: str | None, actor: Actor, reason: str
+) -> UUID:
+    """Make the person a member in the open transaction; the caller has had the name checked.
+
+    Whoever is a member already stays as they are: MemberAlready.  UnderAge, LeavingNotFinished.
+    """
+    session = transaction_required()
+    today = city_today(session)
+    _require_adult(request, today)
+    texts = check_consents(request.consents)
+    person = NewMember(
+        name=request.name, id_number=request.id_number.value, phone=phone, joined_on=today
+    )
+    (found,) = ensure_citizens(session, keys=keys, people=[person])
+    if not found.created:
+        citizen = session.get(Citizen, found.citizen_id)
+        raise LeavingNotFinished if citizen is None or citizen.status == "left" else MemberAlready
+    record_decisions([
+        Decision(citizen_id=found.citizen_id, text=text, channel=COUNTER_CHANNEL)
+        for text in texts
+    ])
+    record_access(
+        citizen_id=found.citizen_id, actor=actor, action="joined_at_counter",
+        fields=("name", "id_number", "phone"), reason=reason, basis="consent",
+    )
+    return found.citizen_id
 
 
 def sign_in_citizen(*, keys: KeyProvider, openid: str) -> OpenedSession | None:

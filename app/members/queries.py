@@ -198,6 +198,16 @@ def find_openid(*, keys: KeyProvider, citizen_id: UUID) -> str | None:
     )
 
 
+def find_phone(*, keys: KeyProvider, citizen_id: UUID) -> str | None:
+    """The phone number to send a message to, or None when there is none."""
+    with reading() as session:
+        profile = session.get(CitizenProfile, citizen_id)
+        wrapped = session.get(CitizenKey, citizen_id)
+    return None if profile is None or wrapped is None else plain_fields(
+        keys, profile, wrapped
+    )["phone"]
+
+
 def list_current_texts() -> list[PublishedText]:
     """The newest published text of every purpose, required ones first."""
     newest = (

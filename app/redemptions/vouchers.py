@@ -6,6 +6,7 @@ Everything about one citizen's vouchers locks that citizen's wallet first, then 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
@@ -71,10 +72,12 @@ def claim_voucher(
     voucher_id: UUID,
     benefit_code: str,
     slot_begins_at: datetime | None = None,
+    beside: Callable[[], None] | None = None,
 ) -> str:
     """Claim a benefit and hold its price; the answer as JSON text, the same for the same id.
 
-    `slot_begins_at` chooses the slot of a benefit that has slots.  A refusal sticks to its
+    `slot_begins_at` chooses the slot of a benefit that has slots; `beside` stands in the
+    transaction of the claim, for who claims in somebody's name.  A refusal sticks to its
     `voucher_id`: `benefit_unknown`, `not_claimable`, `card_inactive`, `other_voucher_held`,
     `claim_limit_reached`, `slot_needed`, `slot_unknown`, `insufficient_points`, `out_of_stock`,
     `slot_full`; other requests under one id are `id_reused`.
@@ -82,6 +85,8 @@ def claim_voucher(
     digest = _digest(benefit_code, slot_begins_at)
     with transaction() as session:
         session.execute(_LOCK_WALLET, {"citizen": citizen_id})
+        if beside is not None:
+            beside()
         first = session.get(VoucherClaim, (citizen_id, voucher_id))
         if first is not None:
             if not compare_digest(first.request_digest, digest):
@@ -98,8 +103,12 @@ def claim_voucher(
     return stored.require_accepted()
 
 
-def give_back_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
+def give_back_voucher(
+    *, citizen_id: UUID, voucher_id: UUID, beside: Callable[[], None] | None = None
+) -> HeldVoucher:
     """Give a voucher back and free its points; doing it again changes nothing.
+
+    `beside` is as in `claim_voucher`.
 
     Refuses `voucher_unknown`, `already_redeemed`, `voucher_annulled`, `voucher_expired`; of a slot
     that is too near `give_back_too_late`.
@@ -109,6 +118,8 @@ def give_back_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher:
         voucher = session.get(Voucher, (citizen_id, voucher_id))
         if voucher is None:
             raise refusals.VoucherUnknown
+        if beside is not None:
+            beside()
         ending = session.get(VoucherEnding, (citizen_id, voucher_id))
         moment = _clock(session)
         if ending is None and voucher.expires_at > moment:

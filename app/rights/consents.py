@@ -22,6 +22,7 @@ from app.kernel.detached import sign_detached
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.keys import KeyProvider
 from app.members import operations as members
+from app.members.consents import WECHAT_CHANNEL
 from app.members.queries import (
     ConsentState,
     PublishedText,
@@ -79,6 +80,21 @@ class StandingConsent:
     ask_again_at: datetime | None
 
 
+def _nothing() -> None:
+    """Whoever decides for themselves needs nothing beside it."""
+
+
+@dataclass(frozen=True)
+class Acting:
+    """How a decision comes: by which channel, and what stands in its transaction beside it."""
+
+    channel: str = WECHAT_CHANNEL
+    beside: Callable[[], None] = _nothing
+
+
+THEMSELVES: Final = Acting()
+
+
 def list_standing(*, citizen_id: UUID, ask_again_days: int) -> list[StandingConsent]:
     """Every published purpose and how the citizen stands to it."""
     decided = {found.purpose: found for found in list_consents(citizen_id=citizen_id)}
@@ -113,26 +129,36 @@ def ask(*, citizen_id: UUID, purpose: str, ask_again_days: int) -> PublishedText
     return text
 
 
-def give(*, citizen_id: UUID, purpose: str, text_version: int) -> ConsentState:
+def give(
+    *, citizen_id: UUID, purpose: str, text_version: int, acting: Acting = THEMSELVES
+) -> ConsentState:
     """Agree to the current text; again changes nothing.  `consent_unknown`, `consent_stale`."""
     with transaction():
+        acting.beside()
         if consent_state(citizen_id=citizen_id, purpose=purpose) != "given":
             members.give_consent(
-                citizen_id=citizen_id, given=members.GivenConsent(purpose, text_version)
+                citizen_id=citizen_id, given=members.GivenConsent(purpose, text_version),
+                channel=acting.channel,
             )
     return _last(citizen_id, purpose)
 
 
-def refuse(*, citizen_id: UUID, purpose: str, text_version: int) -> ConsentState:
+def refuse(
+    *, citizen_id: UUID, purpose: str, text_version: int, acting: Acting = THEMSELVES
+) -> ConsentState:
     """Say no to a text that was shown.  Refuses `consent_unknown`, `consent_stands`."""
     with transaction():
+        acting.beside()
         members.refuse_consent(
-            citizen_id=citizen_id, given=members.GivenConsent(purpose, text_version)
+            citizen_id=citizen_id, given=members.GivenConsent(purpose, text_version),
+            channel=acting.channel,
         )
     return _last(citizen_id, purpose)
 
 
-def withdraw(*, citizen_id: UUID, purpose: str) -> ConsentState:
+def withdraw(
+    *, citizen_id: UUID, purpose: str, acting: Acting = THEMSELVES
+) -> ConsentState:
     """Take a consent back, with what rests on it; it holds when this returns.
 
     Again changes nothing.  Refuses `consent_unknown`, `consent_is_membership`,
@@ -146,7 +172,10 @@ def withdraw(*, citizen_id: UUID, purpose: str) -> ConsentState:
     if purpose in _WITHDRAWALS:
         _WITHDRAWALS[purpose](citizen_id=citizen_id)
     with transaction():
-        members.withdraw_consent(citizen_id=citizen_id, purpose=purpose)
+        acting.beside()
+        members.withdraw_consent(
+            citizen_id=citizen_id, purpose=purpose, channel=acting.channel
+        )
     return _last(citizen_id, purpose)
 
 

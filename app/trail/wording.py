@@ -22,6 +22,7 @@ class Sentence:
 
 _ORDER: Final = "办理先用后付订单"
 _AT_SHOP: Final = "在门店使用您的权益"
+_FOR_YOU: Final = "您本人到场，在窗口为您办事"
 _RELATIVES: Final = "办理近亲属的申请"
 SENTENCES: Final[Mapping[str, Sentence]] = {
     "joined": Sentence("加入了市民诚信卡，登记了{fields}", "开通您的诚信卡"),
@@ -44,6 +45,15 @@ SENTENCES: Final[Mapping[str, Sentence]] = {
     "paper_card_printed": Sentence("打印了您的纸质卡", "不用手机也能使用权益"),
     "paper_card_ended": Sentence("作废了您的纸质卡", "保护您的账户"),
     "card_pin_sent": Sentence("扫描了您的纸质卡，系统向您的手机发送了验证码", _AT_SHOP),
+    "visit_pin_sent": Sentence("扫描了您的纸质卡，系统向您的手机发送了验证码", _FOR_YOU),
+    "visit_opened_by_pin": Sentence("凭您的短信验证码开始在窗口为您代办", _FOR_YOU),
+    "visit_opened_by_document": Sentence("核对您的身份证后开始在窗口为您代办", _FOR_YOU),
+    "visit_read": Sentence("当面为您查看了{fields}", _FOR_YOU),
+    "visit_printed": Sentence("当面为您打印了{fields}", _FOR_YOU),
+    "visit_consent_decided": Sentence("按您的意思代您办理了授权（{fields}）", _FOR_YOU),
+    "visit_voucher_claimed": Sentence("按您的意思代您申领了一张权益券", _FOR_YOU),
+    "visit_voucher_given_back": Sentence("按您的意思代您退回了一张权益券", _FOR_YOU),
+    "joined_at_counter": Sentence("在窗口为您办理了加入，登记了{fields}", "开通您的诚信卡"),
     "card_checked_by_pin": Sentence("凭您的短信验证码确认了纸质卡由您本人出示", _AT_SHOP),
     "card_checked_by_document": Sentence("核对了您的身份证，确认纸质卡由您本人出示", _AT_SHOP),
     "death_arranged": Sentence("设定了身后个人信息的安排", "由您决定身后谁可以查阅"),
@@ -95,7 +105,8 @@ SENTENCES: Final[Mapping[str, Sentence]] = {
 _ANY: Final = Sentence("办理了与您信息有关的事项", "提供服务")
 _FIELDS: Final = {
     "name": "姓名", "id_number": "身份证号", "phone": "手机号", "benefits": "权益",
-    "tier": "等级", "voucher": "权益券",
+    "tier": "等级", "voucher": "权益券", "score": "信用分", "points": "积分", "vouchers": "权益券",
+    "consents": "授权", "given": "同意", "refused": "不同意", "withdrawn": "撤回",
 }
 _ACTORS: Final = {
     "citizen": "您本人", "clerk": "店员", "machine": "自助设备", "merchant_owner": "商户负责人",

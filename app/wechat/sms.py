@@ -1,15 +1,20 @@
-"""Sending one-time PINs, speaking our errors; every call is over within three seconds."""
+"""Sending PINs and notices by SMS, speaking our errors; every call takes three seconds at most."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 from uuid import UUID
+
+from flask import current_app
 
 from app.config import Settings
 from app.kernel.database import durable
 from app.kernel.errors import Conflict, Unavailable
+from app.kernel.jobs import Message
+from app.members.queries import find_phone
+from app.web.keys import key_provider
 from wechat_integration import errors as outside
 from wechat_integration.sms import SEND_PATH, HttpSmsProvider, SmsProvider
 
@@ -47,13 +52,45 @@ class SmsGateway:
             raise SmsIsUnavailable(retry_after_seconds=CONFIGURATION_RETRY_SECONDS)
         try:
             self.provider.send_pin(message_id=str(message_id), phone=phone, pin=pin)
-        except outside.SmsUnavailable as error:
-            raise SmsIsUnavailable(retry_after_seconds=error.retry_after_seconds) from None
         except outside.SmsError as error:
-            if isinstance(error, outside.SmsRefused) and error.code == "number_blocked":
-                raise PhoneRefused from None
-            log.error("SMS refused", extra={"reason": str(error)})  # noqa: TRY400
-            raise SmsIsUnavailable(retry_after_seconds=CONFIGURATION_RETRY_SECONDS) from None
+            raise _told(error) from None
+
+
+    def send_notice(self, *, message_id: UUID, phone: str, what: str) -> None:
+        """Send a notice, once for each message id.  `sms_unavailable`, `phone_refused`."""
+        durable()
+        assert self.provider is not None, "whoever has no service sends none"
+        try:
+            self.provider.send_notice(message_id=str(message_id), phone=phone, what=what)
+        except outside.SmsError as error:
+            raise _told(error) from None
+
+
+def send_notice(message: Message) -> None:
+    """For the worker: tell a citizen what was done in their name, where there is a phone.
+
+    An unavailable service is asked again later; a blocked number, or none, is not.
+    """
+    gateway = cast("SmsGateway", current_app.extensions["card_sms"])
+    phone = find_phone(keys=key_provider(), citizen_id=message.citizen_id)
+    if gateway.provider is None or phone is None:
+        return
+    try:
+        gateway.send_notice(
+            message_id=message.message_id, phone=phone, what=str(message.payload["what"])
+        )
+    except PhoneRefused:
+        log.info("no notice can be sent to a phone")
+
+
+def _told(error: outside.SmsError) -> SmsIsUnavailable | PhoneRefused:
+    """Our refusal for what came from the service."""
+    if isinstance(error, outside.SmsUnavailable):
+        return SmsIsUnavailable(retry_after_seconds=error.retry_after_seconds)
+    if isinstance(error, outside.SmsRefused) and error.code == "number_blocked":
+        return PhoneRefused()
+    log.error("SMS refused", extra={"reason": str(error)})
+    return SmsIsUnavailable(retry_after_seconds=CONFIGURATION_RETRY_SECONDS)
 
 
 def build_sms(settings: Settings) -> SmsGateway:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
+from sqlalchemy import func, select
+
+from app.counter.acts import claim_voucher
 from app.counter.cards import issue_card
 from app.counter.checks import start_check
+from app.counter.models import CounterVisit
+from app.counter.numbers import pin_hashes
 from app.counter.presence import Present
+from app.counter.visits import VISIT_LIFE
+from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.redemptions.operations import Counter
 from app.web.auth import Role
 from tests.contract.orders import Made
 from tests.contract.world import Party, World
 from tests.counter.desk import REASON, fresh_code, make_holder
-from tests.members.api import keys_of
+from tests.members.api import keys_of, made_up_person
+from tests.redemptions.builders import grant_points, set_tier
+from wechat_integration.sandbox.control import SandboxControl
+
+VISIT = "/counter/visits/<uuid:visit_id>"
+PIN = "123456"
 
 
 def _present(world: World, id_number: str | None = None) -> dict[str, Any]:
@@ -46,6 +59,59 @@ def waiting(world: World, party: Party) -> str:
         ).check
 
 
+def visiting(world: World, party: Party, way: str = "document") -> str:
+    """A visit with the party's operator: open, or by `pin` waiting for it."""
+    holder, visit_id = make_holder(world.app), new_id()
+    grant_points(world.app, holder.citizen_id, 100)
+    set_tier(world.app, holder.citizen_id, "AA")
+    is_open = way == "document"
+    with world.app.app_context(), transaction() as session:
+        now = session.execute(select(func.clock_timestamp())).scalar_one()
+        session.add(CounterVisit(
+            citizen_id=holder.citizen_id, visit_id=visit_id, way=way, reason=REASON,
+            operator_id=party.callers[Role.OPERATOR].subject_id, tries_left=5, started_at=now,
+            expires_at=now + VISIT_LIFE, passed_at=now if is_open else None,
+            pin_hash=None if is_open else pin_hashes(
+                keys_of(world.app), check_id=visit_id, pin=PIN
+            )[0],
+        ))  # fmt: skip
+    return str(visit_id)
+
+
+def claimed(world: World, visit_id: str) -> str:
+    """A voucher that was claimed on a visit with our operator."""
+    voucher_id = new_id()
+    with world.app.app_context():
+        claim_voucher(
+            operator_id=world.ours.callers[Role.OPERATOR].subject_id, visit_id=UUID(visit_id),
+            voucher_id=voucher_id, benefit_code=world.benefit_code,
+        )
+    return str(voucher_id)
+
+
+def _on_visit(body: dict[str, Any] | None) -> Callable[[World], Made]:
+    return lambda world: (body, {"visit_id": visiting(world, world.ours)}, {})
+
+
+def _claiming(world: World) -> Made:
+    body = {"voucher_id": str(new_id()), "benefit_code": world.benefit_code}
+    return body, {"visit_id": visiting(world, world.ours)}, {}
+
+
+def _giving_back(world: World) -> Made:
+    visit_id = visiting(world, world.ours)
+    return {"voucher_id": claimed(world, visit_id)}, {"visit_id": visit_id}, {}
+
+
+def joining(world: World, sandbox: SandboxControl) -> Made:
+    """Somebody whom the real-name service knows."""
+    person = made_up_person(sandbox)
+    return _present(world) | {
+        "name": person.name, "id_number": person.id_number, "phone": person.phone,
+        "consents": [{"purpose": "membership", "text_version": 1, "was_read_aloud": True}],
+    }, {}, {}
+
+
 def _new_check(world: World) -> Made:
     return {
         "check_id": str(new_id()), "shop_id": str(world.ours.shop_id), "card": card(world),
@@ -73,6 +139,21 @@ COUNTER: dict[tuple[str, str], Callable[[World], Made]] = {
     ("POST", "/paper-cards/ending"): lambda world: (_present(world), {}, {}),
     ("POST", "/paper-cards/sheet"): _printing,
     ("POST", "/counter/leavings"): lambda world: (_present(world), {}, {}),
+    ("POST", "/counter/visits"): lambda world: (
+        {"visit_id": str(new_id()), "way": "document", **_present(world)}, {}, {}
+    ),
+    ("POST", f"{VISIT}/pin"): lambda world: (
+        {"pin": PIN}, {"visit_id": visiting(world, world.ours, "pin")}, {}
+    ),
+    ("POST", f"{VISIT}/ending"): _on_visit(None),
+    ("POST", f"{VISIT}/overview"): _on_visit(None),
+    ("POST", f"{VISIT}/sheet"): _on_visit({}),
+    ("POST", f"{VISIT}/consents"): _on_visit({
+        "purpose": "library", "text_version": 1, "decision": "given", "was_read_aloud": True,
+    }),
+    ("POST", f"{VISIT}/vouchers"): _claiming,
+    ("POST", f"{VISIT}/vouchers/give-back"): _giving_back,
+    ("POST", f"{VISIT}/leaving"): _on_visit({"confirmed": True}),
     ("POST", "/card-checks"): _new_check,
     ("POST", "/card-checks/passing"): _passing,
 }

@@ -29,7 +29,7 @@ from app.scoring.version_queries import VersionName
 from app.trail.operations import SYSTEM
 from app.web.auth import Role
 from tests.contract.complaints import COMPLAINTS
-from tests.contract.counter import COUNTER
+from tests.contract.counter import COUNTER, joining
 from tests.contract.deaths import DEATHS
 from tests.contract.libraries import LIBRARIES
 from tests.contract.merchants import MERCHANTS
@@ -574,6 +574,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/sign-in/staff"): _of_body(_staff_sign_in),
     ("POST", "/sign-in/wechat"): _wechat_sign_in,
     ("POST", "/join"): _join,
+    ("POST", "/counter/joinings"): lambda world, sandbox: Real(*joining(world, sandbox)),
     ("POST", "/me/copies"): _copy,
     ("POST", "/staff"): _of_body(
         lambda _: {

@@ -51,6 +51,7 @@ FITTING = {
     ("relative_applications", "outcome"): "'granted'",
     ("relative_applications", "proposed_by"): "gen_random_uuid()",
     ("death_papers", "media_type"): "'image/png'",
+    ("counter_visits", "way"): "'document'",
     ("card_checks", "way"): "'document'", ("card_checks", "tries_left"): "5",
     ("pay_score_numbers", "out_order_no"): "md5('made up')",
 }

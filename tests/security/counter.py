@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.kernel.ids import new_id
 from app.web.auth import Role
-from tests.contract.counter import card, waiting
+from tests.contract.counter import PIN, card, visiting, waiting
 from tests.contract.world import World
 from tests.counter.desk import fresh_code
 from tests.redemptions.builders import API
@@ -27,6 +27,25 @@ def checks_end_where_they_began(world: World) -> None:
     }
     answer = world.client.post(f"{API}/card-checks/passing", json=body, headers=_clerk(world))
     assert (answer.status_code, answer.get_json()["code"]) == (403, "reference_foreign")
+
+
+def visits_are_their_operators(world: World) -> None:
+    """A visit with their operator is answered like one that nobody has."""
+    headers = world.ours.callers[Role.OPERATOR].headers
+    voucher: dict[str, object] = {"voucher_id": str(new_id())}
+    bodies: dict[str, dict[str, object] | None] = {
+        "pin": {"pin": PIN}, "ending": None, "overview": None, "sheet": {},
+        "consents": {
+            "purpose": "library", "text_version": 1, "decision": "given", "was_read_aloud": True,
+        },
+        "vouchers": {**voucher, "benefit_code": world.benefit_code}, "vouchers/give-back": voucher,
+        "leaving": {"confirmed": True},
+    }  # fmt: skip
+    for visit_id in (visiting(world, world.theirs), str(new_id())):
+        for act, body in bodies.items():
+            at = f"{API}/counter/visits/{visit_id}/{act}"
+            answer = world.client.post(at, json=body, headers=headers)
+            assert (answer.status_code, answer.get_json()["code"]) == (404, "visit_unknown")
 
 
 def _clerk(world: World) -> dict[str, str]:

@@ -42,6 +42,7 @@ OBJECTION = f"{OBJECTIONS}/<uuid:objection_id>"
 LIBRARY = "/api/v1/library"
 MACHINES = f"{LIBRARY}/machines"
 DEATHS = "/api/v1/death-reports"
+VISITS = "/api/v1/counter/visits"
 RELATIVES = "/api/v1/relative-applications"
 PERMISSION = "/api/v1/me/pay-score/permission"
 # What sensitive means here: guessing, personal data, money, and what calls others or costs much.
@@ -91,7 +92,11 @@ MUST_BE_LIMITED = {
     f"{LIBRARY}/standing", *(f"{LIBRARY}/waivers{act}" for act in ("", "/return", "/find")),
     MACHINES, *(f"{MACHINES}/<uuid:machine_id>/{act}" for act in ("secret", "suspension")),
     "/api/v1/paper-cards", "/api/v1/paper-cards/ending", "/api/v1/paper-cards/sheet",
-    "/api/v1/counter/leavings",
+    "/api/v1/counter/leavings", "/api/v1/counter/joinings", VISITS,
+    *(f"{VISITS}/<uuid:visit_id>/{act}" for act in (
+        "pin", "ending", "overview", "sheet", "consents", "vouchers", "vouchers/give-back",
+        "leaving",
+    )),
     "/api/v1/card-checks", "/api/v1/card-checks/passing",
     "/api/v1/me/death-arrangement", DEATHS, f"{DEATHS}/reversals",
     *(f"{DEATHS}/<uuid:report_id>/{act}" for act in (

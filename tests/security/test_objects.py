@@ -418,6 +418,13 @@ CHECKS: dict[tuple[str, str], Check] = {
     **{
         route: webhooks.their_endpoints_are_unknown for route in WEBHOOKS if ENDPOINT in route[1]
     },
+    **{
+        ("POST", f"/counter/visits/<uuid:visit_id>/{act}"): counter.visits_are_their_operators
+        for act in (
+            "pin", "ending", "overview", "sheet", "consents", "vouchers", "vouchers/give-back",
+            "leaving",
+        )
+    },
     ("POST", "/card-checks"): counter.checks_begin_at_our_own_shop,
     ("POST", "/card-checks/passing"): counter.checks_end_where_they_began,
     ("POST", "/redemptions"): scans_stay_in_our_shop,

@@ -33,6 +33,9 @@ OWN_RECEIPTS = "their own acts, by receipts that name nobody"
 TOLD = {
     ("POST", "/card-checks/passing"),
     ("POST", "/counter/leavings"),
+    ("POST", "/counter/joinings"),
+    ("POST", "/counter/visits/<uuid:visit_id>/leaving"),
+    ("POST", "/counter/visits/<uuid:visit_id>/overview"),
     ("POST", "/complaints/<uuid:complaint_id>/text"),
     ("POST", "/merchant/complaints/<uuid:complaint_id>/text"),
     ("POST", "/death-reports/<uuid:report_id>/reading"),
@@ -59,6 +62,8 @@ EXCUSED = {
 # Answers that are no JSON, to others than citizens.
 FILES = {
     ("POST", "/paper-cards/sheet"): "writes a line; shown by test_the_sheet_is_printed_with_a_line",
+    ("POST", "/counter/visits/<uuid:visit_id>/sheet"):
+        "writes a line; shown by tests/counter/test_visits.py",
     ("GET", "/deliveries/<uuid:delivery_id>/refusals.csv"): "its own refused rows, to their source",
     ("GET", "/deliveries/<uuid:delivery_id>/refusals.xlsx"): "the same",
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): "figures of groups",

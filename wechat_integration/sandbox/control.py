@@ -63,6 +63,12 @@ class SandboxControl:
         assert isinstance(pins, list)
         return [str(pin["pin"]) for pin in pins if pin["phone"] == phone]
 
+    def sent_sms_notices(self, *, phone: str) -> list[str]:
+        """Return what came to a phone as notices, oldest first."""
+        notices = self._read("/sms-notices")["notices"]
+        assert isinstance(notices, list)
+        return [str(notice["what"]) for notice in notices if notice["phone"] == phone]
+
     def permit_pay_score(self, *, openid: str) -> None:
         """Let the user permit service orders without confirming each."""
         self._post("/pay-score/permit", {"openid": openid})

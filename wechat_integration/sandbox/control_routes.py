@@ -75,6 +75,11 @@ def _add_message_routes(routes: Blueprint, world: World) -> None:
         with world.lock:
             return jsonify(pins=[asdict(pin) for pin in world.pins])
 
+    @routes.get("/sms-notices")
+    def sent_sms_notices() -> Response:
+        with world.lock:
+            return jsonify(notices=[asdict(notice) for notice in world.notices])
+
 
 def _add_steering_routes(routes: Blueprint, world: World) -> None:
     @routes.post("/faults")

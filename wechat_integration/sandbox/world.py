@@ -18,7 +18,7 @@ from wechat_integration.sandbox.people import Nonces, People
 
 if TYPE_CHECKING:
     from wechat_integration.sandbox.settings import SandboxSettings
-    from wechat_integration.sandbox.sms_routes import SentPin
+    from wechat_integration.sandbox.sms_routes import SentNotice, SentPin
 
 
 class World:
@@ -42,6 +42,7 @@ class World:
         self.tokens = AccessTokens(self.clock, self.settings)
         self.inbox = Inbox()
         self.pins: list[SentPin] = []
+        self.notices: list[SentNotice] = []
         self.people = People()
         self.nonces = Nonces(self.clock)
         self.pay_orders = PayOrders(self.clock)

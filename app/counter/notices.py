@@ -1,0 +1,23 @@
+"""What a citizen is told by text message of an act in their name, where there is a phone."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from app.kernel.outbox import put
+
+NOTICE_TOPIC: Final = "citizen_notice"
+# What the SMS service has templates for; the words say nothing about anybody.
+VISIT_OPENED: Final = "在服务窗口核验身份并开始办理"
+CONSENT_DECIDED: Final = "在服务窗口变更授权"
+VOUCHER_CLAIMED: Final = "在服务窗口领取权益券"
+VOUCHER_GIVEN_BACK: Final = "在服务窗口退回权益券"
+JOINED: Final = "在服务窗口加入市民诚信卡"
+LEFT: Final = "在服务窗口退出市民诚信卡"
+RESTING: Final = "诚信卡已暂停使用，如有误请到服务窗口"
+
+
+def tell(*, citizen_id: UUID, what: str) -> None:
+    """Write the message in the open transaction; a worker sends it."""
+    put(citizen_id=citizen_id, topic=NOTICE_TOPIC, payload={"what": what})
