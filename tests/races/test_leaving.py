@@ -19,6 +19,7 @@ from flask import Flask
 from app.kernel.database import transaction
 from app.members.models import Citizen as CitizenRow
 from tests.conftest import Sized
+from tests.library.reading_room import publish_figures
 from tests.races.threads import at_once, changed_function
 from tests.redemptions.builders import (
     API,
@@ -31,6 +32,7 @@ from tests.redemptions.builders import (
 from tests.redemptions.checks import assert_redemptions_agree
 
 HOLDER = "redemption_holder_refusal(uuid, text, timestamptz, uuid, timestamptz)"
+CONSENTS = "citizen_consent_state(uuid, text)"
 VOUCHERS = 2
 
 
@@ -106,6 +108,69 @@ def test_r4_no_redemption_begins_after_a_withdrawal(committing_app: Flask, sized
     assert seen.too_late() == []
     with committing_app.app_context():
         assert_redemptions_agree()
+
+
+def withdraw(app: Flask, who: Citizen) -> None:
+    answer = app.test_client().post(
+        f"{API}/me/consents/withdrawals", json={"purpose": "library"}, headers=who.headers
+    )
+    assert answer.status_code == 200, answer.get_json()
+
+
+def storm_of_consents(app: Flask, people: int, clients: int) -> Seen:
+    """Desks of libraries ask while readers take back the consent to tell their tier.
+
+    Everybody goes on getting the baseline; an answer with a tier uses the score.
+    """
+    publish_figures(app)
+    clerks = [make_clerk(app, takes=("reading", "childrens_books")) for _ in range(clients)]
+    seen = Seen()
+    readers = [
+        make_citizen(app, tier="AAA", consents=("membership", "library")) for _ in range(people)
+    ]
+    at_once([
+        *(partial(_lend, app, clerk, readers[at::clients], seen)
+          for at, clerk in enumerate(clerks)),
+        *(partial(_leave, app, readers[at::4], seen, withdraw) for at in range(4)),
+    ])  # fmt: skip
+    for at, clerk in enumerate(clerks):  # and once more when all is over
+        _lend(app, clerk, readers[at::clients], seen)
+    return seen
+
+
+def _lend(app: Flask, clerk: Clerk, readers: list[Citizen], seen: Seen) -> None:
+    client = app.test_client()
+    for who in random.sample(readers, len(readers)):
+        body = {"shop_id": str(clerk.shop_id), "code": who.pass_code(client)}
+        begun = time.monotonic()
+        answer = client.post(f"{API}/library/standing", json=body, headers=clerk.headers)
+        assert answer.status_code == 200, answer.get_json()
+        if answer.get_json()["tier"] is not None:
+            with seen.lock:
+                seen.begun.append((who.citizen_id, begun))
+
+
+def test_r4_no_use_of_a_score_begins_after_its_consent_was_withdrawn(
+    committing_app: Flask, sized: Sized
+) -> None:
+    people = sized(ci=40, full=1_000)
+    seen = storm_of_consents(committing_app, people, clients=sized(ci=6, full=32))
+    assert len(seen.acknowledged) == people
+    assert seen.begun, "some clerks were faster"
+    assert seen.too_late() == []
+    with committing_app.app_context():
+        assert_redemptions_agree()
+
+
+@pytest.mark.parametrize("is_checked", [True, False])
+def test_without_the_look_at_the_last_decision_it_does(
+    committing_app: Flask, admin: psycopg.Connection[Any], is_checked: bool  # noqa: FBT001
+) -> None:
+    unchecked = {"IF last.decision <> 'given' THEN RETURN last.decision; END IF;": ""}
+    change = nullcontext() if is_checked else changed_function(admin, CONSENTS, unchecked)
+    with change:
+        seen = storm_of_consents(committing_app, people=6, clients=2)
+    assert (seen.too_late() == []) == is_checked
 
 
 @pytest.mark.parametrize("is_checked", [True, False])
