@@ -33,7 +33,7 @@ from app.ledger import routes as ledger_routes
 from app.library import routes as library_routes
 from app.members import operations as members
 from app.members import routes as members_routes
-from app.members.queries import session_is_live
+from app.members.queries import session_is_live, signed_in_lately
 from app.merchants import application_routes as merchant_application_routes
 from app.merchants import directory_routes as merchant_directory_routes
 from app.merchants import queries as merchants_queries
@@ -105,7 +105,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_problems(app)
     configure_auth(
         app, keys=keys, issuer=settings.token_issuer, session_is_live=_session_is_live,
-        narrowed=_narrowed,
+        signed_in_lately=_signed_in_lately, narrowed=_narrowed,
     )
     find_key = partial(members.find_signing_credential, keys=keys)
     configure_signatures(app, SigningKeys(find_key, members.admit_request))
@@ -190,6 +190,10 @@ def _tell_security(seen: Seen) -> None:
         role=seen.caller.role, account_id=seen.caller.subject_id,
         subject=what if seen.refusal_code is None else f"{what} {seen.refusal_code}",
     )
+
+
+def _signed_in_lately(caller: Caller) -> bool:
+    return signed_in_lately(staff_id=caller.subject_id, session_id=caller.session_id)
 
 
 def _narrowed(caller: Caller) -> AbstractContextManager[None]:

@@ -80,7 +80,7 @@ def list_own_waivers(page: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/library/machines", methods=["POST"])
-@allow(Role.MERCHANT_OWNER)
+@allow(Role.MERCHANT_OWNER, signed_in_lately=True)
 @limits.per_caller("30/minute")
 @blueprint.arguments(schemas.NewMachine)
 @blueprint.response(201, schemas.MachineSecret)
@@ -99,7 +99,7 @@ def list_machines() -> dict[str, Any]:
 
 
 @blueprint.route("/library/machines/<uuid:machine_id>/secret", methods=["POST"])
-@allow(Role.MERCHANT_OWNER)
+@allow(Role.MERCHANT_OWNER, signed_in_lately=True)
 @limits.per_caller("30/minute")
 @blueprint.response(200, schemas.MachineSecret)
 @blueprint.refuses(404)

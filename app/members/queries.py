@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Text, func, literal, select, text
@@ -23,6 +23,7 @@ from app.members.models import (
     ConsentText,
     SourceAccount,
     StaffAccount,
+    StaffSession,
     WeChatIdentity,
 )
 from app.members.sealing import IDENTITIES, PROFILES, blind_indexes, open_field
@@ -40,6 +41,7 @@ _FIND_BY_INDEX = text("""
     JOIN citizen_keys k USING (citizen_id)
     WHERE c.status = 'active'
 """)
+LATELY = timedelta(minutes=30)
 _LIVENESS = {
     "citizen": "SELECT citizen_session_is_live(%(subject)s, %(session)s) AS live",
     "source": "SELECT source_session_is_live(%(subject)s, %(session)s) AS live",
@@ -117,6 +119,16 @@ def session_is_live(*, role: str, subject_id: UUID, session_id: UUID) -> bool:
     statement = _LIVENESS.get(role, _LIVENESS["staff"])
     row = hot_call(statement, {"subject": subject_id, "session": session_id, "role": role})
     return row is not None and row["live"] is True
+
+
+def signed_in_lately(*, staff_id: UUID, session_id: UUID) -> bool:
+    """Whether this session of a staff account began within `LATELY`, however often refreshed."""
+    query = select(StaffSession.session_id).where(
+        StaffSession.staff_id == staff_id, StaffSession.session_id == session_id,
+        StaffSession.created_at > func.now() - LATELY,
+    )
+    with reading() as session:
+        return session.scalar(query) is not None
 
 
 def find_citizens_by_id_numbers(

@@ -71,7 +71,7 @@ def sign_in_source(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/sources/<uuid:source_id>/credentials", methods=["POST"])
-@allow(Role.OPERATOR)
+@allow(Role.OPERATOR, signed_in_lately=True)
 @blueprint.response(201, schemas.NewCredential)
 @blueprint.refuses(404, 409)
 def make_source_credential(source_id: UUID) -> operations.NewCredential:
@@ -264,7 +264,7 @@ def reveal_member(body: dict[str, Any]) -> dict[str, str | None]:
 
 
 @blueprint.route("/staff", methods=["POST"])
-@allow(Role.OPERATOR)
+@allow(Role.OPERATOR, signed_in_lately=True)
 @limits.per_caller("60/hour")
 @blueprint.arguments(schemas.NewStaff)
 @blueprint.response(201, schemas.CreatedStaff)
@@ -305,7 +305,7 @@ def end_member_sessions(body: dict[str, Any]) -> dict[str, int]:
 
 
 @blueprint.route("/members/unbind-wechat", methods=["POST"])
-@allow(Role.OPERATOR)
+@allow(Role.OPERATOR, signed_in_lately=True)
 @limits.per_caller("60/hour")
 @blueprint.arguments(schemas.UnbindWeChat)
 @blueprint.response(204)

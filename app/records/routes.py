@@ -142,7 +142,7 @@ def _refused_rows(delivery_id: UUID) -> Returned:
 
 
 @blueprint.route("/sources", methods=["POST"])
-@allow(Role.OPERATOR)
+@allow(Role.OPERATOR, signed_in_lately=True)
 @blueprint.arguments(schemas.NewSource)
 @blueprint.response(201, schemas.SourceCredential)
 @blueprint.refuses(409)

@@ -70,6 +70,14 @@ class WrongRole(NotAllowed):
     advice: ClassVar[str] = "无权进行此操作。"
 
 
+class SignInAgain(NotAllowed):
+    """What makes or changes credentials is for whoever has shown theirs lately."""
+
+    code: ClassVar[str] = "sign_in_again"
+    title: ClassVar[str] = "This needs a sign-in of the last half hour"
+    advice: ClassVar[str] = "该操作涉及凭证，请重新登录（口令和动态码）后半小时内办理。"
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who stands behind the request: `subject_id` is a citizen, staff or source id.
@@ -90,6 +98,7 @@ class Access:
     roles: frozenset[Role]
     session_checked_in_statement: bool = False
     with_refresh_token: bool = False
+    signed_in_lately: bool = False
 
 
 SessionCheck = Callable[[Caller], bool]
@@ -113,11 +122,13 @@ class Authenticator:
     """
 
     def __init__(
-        self, *, keys: KeyProvider, issuer: str, session_is_live: SessionCheck, narrowed: Narrowing
+        self, *, keys: KeyProvider, issuer: str, session_is_live: SessionCheck,
+        signed_in_lately: SessionCheck, narrowed: Narrowing,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._session_is_live = session_is_live
+        self._signed_in_lately = signed_in_lately
         self.narrowed = narrowed  # the block in which the caller's request sees no more than it may
         self._verified = lru_cache(maxsize=TOKENS_REMEMBERED)(self._verify)
 
@@ -135,6 +146,11 @@ class Authenticator:
         """BadToken when the caller's session has ended."""
         if not self._session_is_live(caller):
             raise BadToken
+
+    def require_late_sign_in(self, caller: Caller) -> None:
+        """SignInAgain when the caller's session is older: a token that was left behind, say."""
+        if not self._signed_in_lately(caller):
+            raise SignInAgain
 
     def _verify(self, token: str) -> _VerifiedToken:
         claims = jwt.decode(
@@ -180,6 +196,7 @@ def configure_auth(
     keys: KeyProvider,
     issuer: str,
     session_is_live: SessionCheck,
+    signed_in_lately: SessionCheck,
     narrowed: Narrowing,
 ) -> None:
     """Set the extension's configuration and the authenticator of this application."""
@@ -196,7 +213,8 @@ def configure_auth(
     JWTManager(app)
     app.extensions["card_token_key_id"] = str(active.id)
     app.extensions["card_authenticator"] = Authenticator(
-        keys=keys, issuer=issuer, session_is_live=session_is_live, narrowed=narrowed
+        keys=keys, issuer=issuer, session_is_live=session_is_live,
+        signed_in_lately=signed_in_lately, narrowed=narrowed,
     )
 
 
@@ -257,13 +275,16 @@ def caller() -> Caller:
 
 
 def allow(
-    *roles: Role, session_checked_in_statement: bool = False
+    *roles: Role, session_checked_in_statement: bool = False, signed_in_lately: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Say who may call a route.  Every route says it; `public` is the other way.
 
-    Where sources may call, they may sign the request instead of showing a token.
+    Where sources may call, they may sign the request instead of showing a token.  With
+    `signed_in_lately` refreshing does not do: the session itself is of the last half hour.
     """
-    access = Access(frozenset(roles), session_checked_in_statement)
+    access = Access(
+        frozenset(roles), session_checked_in_statement, signed_in_lately=signed_in_lately
+    )
     may_sign = Role.SOURCE in access.roles
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
@@ -278,6 +299,8 @@ def allow(
                 raise WrongRole
             if not session_checked_in_statement:
                 check.require_live_session(who)
+            if signed_in_lately:
+                check.require_late_sign_in(who)
             with check.narrowed(who):
                 return view(*args, **kwargs)
 

@@ -27,7 +27,7 @@ def sender() -> Sender:
 
 
 @blueprint.route(ENDPOINTS, methods=["POST"])
-@allow(Role.MERCHANT_OWNER)
+@allow(Role.MERCHANT_OWNER, signed_in_lately=True)
 @limits.per_caller("30/minute")
 @blueprint.arguments(schemas.NewEndpoint)
 @blueprint.response(201, schemas.NewSecret)
@@ -48,7 +48,7 @@ def list_endpoints() -> dict[str, Any]:
 
 
 @blueprint.route(f"{ENDPOINT}/secret", methods=["POST"])
-@allow(Role.MERCHANT_OWNER)
+@allow(Role.MERCHANT_OWNER, signed_in_lately=True)
 @limits.per_caller("30/minute")
 @blueprint.arguments(schemas.Rotation)
 @blueprint.response(200, schemas.NewSecret)

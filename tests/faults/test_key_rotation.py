@@ -24,11 +24,13 @@ import httpx
 import psutil
 import psycopg
 import pytest
+from flask import Flask
 
 from app.kernel.crypto import SealBrokenError
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyRing
 from app.members.queries import find_masked_profile
+from app.web.auth import ACCESS_LIFE, Role, issue_tokens
 from demo import population
 from demo.servers import Database
 from demo.supervise import Stack, keys_file, running_stack
@@ -64,6 +66,7 @@ class City:
     backup: Database
     members: int
     wechat: SandboxControl
+    app: Flask  # as it was before the keys changed
     clerks: list[Clerk]
     benefit: str
     directory: Path
@@ -75,6 +78,14 @@ class City:
     @property
     def escrow(self) -> Path:
         return self.directory / "escrow.json"
+
+    def token_of(self, clerk: Clerk) -> str:
+        """A fresh one under the old key, which stays good: the full size outlives a token."""
+        with self.app.app_context():
+            return issue_tokens(
+                role=Role.CLERK, subject_id=clerk.staff_id, session_id=clerk.session_id,
+                refresh_id=new_id(), refresh_life=ACCESS_LIFE,
+            ).access_token
 
     def begun(self, *words: str) -> subprocess.Popen[bytes]:
         """An operator's command as a process of its own, on its way."""
@@ -208,8 +219,8 @@ class Crowd:
         code = self._answer(
             "shown", client.get(f"/api/v1/me/vouchers/{voucher}/code", headers=me))["code"]
         scan = {"redemption_id": str(new_id()), "shop_id": str(clerk.shop_id), "code": code}
-        self._answer(
-            "redeemed", client.post("/api/v1/redemptions", headers=dict(clerk.headers), json=scan))
+        self._answer("redeemed", client.post(
+            "/api/v1/redemptions", headers=bearer(self.city.token_of(clerk)), json=scan))
 
     def _answer(self, what: str, response: httpx.Response) -> dict[str, Any]:
         assert response.is_success, f"{what}: {response.status_code} {response.text[:200]}"
@@ -241,7 +252,7 @@ def city(
         benefit, merchant_id = publish_benefit(app), make_merchant(app)
         yield City(
             stack, opened.enter_context(psycopg.connect(database.admin_url, autocommit=True)),
-            backup, members, opened.enter_context(SandboxControl(base_url=stack.sandbox_url)),
+            backup, members, opened.enter_context(SandboxControl(base_url=stack.sandbox_url)), app,
             [make_clerk(app, takes=(benefit,) if at == 0 else (), merchant_id=merchant_id)
              for at in range(LIVES * 2)],
             benefit, directory,

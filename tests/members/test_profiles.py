@@ -16,6 +16,7 @@ from app.kernel.database import reading, transaction
 from app.kernel.ids import random_id
 from app.kernel.keys import KeyRing, Suite, new_key_document
 from app.members import operations, queries
+from tests.conftest import Sized
 from tests.members.api import (
     bearer,
     citizen_tokens,
@@ -157,16 +158,19 @@ def test_the_trail_has_pages(
         assert client.get(f"/api/v1/me/trail{bad}", headers=me).status_code == 422
 
 
-def test_d2_a_value_moved_to_another_row_or_column_is_refused(
-    committing_app: Flask, admin: psycopg.Connection[Any]
+@pytest.mark.timeout(900)  # for the full size
+def test_d2_a_value_swapped_between_citizens_or_columns_is_refused(
+    committing_app: Flask, admin: psycopg.Connection[Any], sized: Sized
 ) -> None:
+    count = sized(ci=40, full=1_000)
     with committing_app.app_context():
         keys = keys_of(committing_app)
         with transaction():
             people = operations.register_members(
-                keys=keys, people=[made_up_member() for _ in range(40)]
+                keys=keys, people=[made_up_member() for _ in range(count)]
             )
         ids = [one.citizen_id for one in people]
+        assert refused_swaps(admin, keys, "citizen_profiles", "name_sealed", ids, by=0) == 0
         for table, columns in (
             ("citizen_profiles", ("name_sealed", "id_number_sealed", "phone_sealed")),
             ("citizen_keys", ("wrapped_key",)),
@@ -183,13 +187,14 @@ def test_d2_a_value_moved_to_another_row_or_column_is_refused(
 
 
 def refused_swaps(
-    admin: psycopg.Connection[Any], keys: Any, table: str, column: str, ids: list[UUID]
+    admin: psycopg.Connection[Any], keys: Any, table: str, column: str, ids: list[UUID],
+    *, by: int = 1,
 ) -> int:
-    """Give each citizen the value of the next one; how many reads were refused."""
+    """Give each citizen the value of the next (with 0: their own); how many reads were refused."""
     refused = 0
     rows = admin.execute(f"SELECT citizen_id, {column} FROM {table}").fetchall()
     kept = {row[0]: row[1] for row in rows}
-    for citizen_id, other in zip(ids, [*ids[1:], ids[0]], strict=True):
+    for citizen_id, other in zip(ids, [*ids[by:], *ids[:by]], strict=True):
         put = f"UPDATE {table} SET {column} = %s WHERE citizen_id = %s"
         admin.execute(put, (kept[other], citizen_id))
         try:

@@ -115,12 +115,15 @@ def test_s8_an_operator_ends_anybodys_sessions(
     app: Flask, client: FlaskClient, sandbox: SandboxControl
 ) -> None:
     operator = bearer(staff_tokens(app, client, "operator")["access_token"])
-    clerk = make_staff(app, "clerk")
-    tokens = sign_in_staff(client, clerk).get_json()
-    answer = client.post(f"/api/v1/staff/{clerk.staff_id}/end-sessions", headers=operator)
-    assert answer.get_json() == {"ended_sessions": 1}
-    assert not is_live(client, tokens)
-    assert sign_in_staff(client, clerk, code=clerk.code(1)).status_code == 200
+    for role in operations.STAFF_ROLES:
+        account = make_staff(app, role)
+        tokens = sign_in_staff(client, account).get_json()
+        again = sign_in_staff(client, account, code=account.code(1)).get_json()
+        answer = client.post(f"/api/v1/staff/{account.staff_id}/end-sessions", headers=operator)
+        assert answer.get_json() == {"ended_sessions": 2}
+        assert not is_live(client, tokens)
+        assert not is_live(client, again)
+        assert refresh(client, again["refresh_token"]).status_code == 401
 
     citizen = citizen_tokens(client, sandbox)
     citizen_id = claims_of(citizen["access_token"])["sub"]

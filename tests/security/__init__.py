@@ -9,7 +9,7 @@ S4        web/test_auth_tokens (all roles × all roles × access and refresh),
 S5        web/test_auth_tokens, members/test_sessions (30 days whatever is refreshed)
 S6        members/test_sessions (each role), races/test_members_refresh (50 at once)
 S7        members/test_sessions, web/test_limits (without Redis, or with one that hangs)
-S8        members/test_sessions
+S8        members/test_sessions: every staff role, citizens; sources by their credential
 S9, S10   security/test_objects: every route with an id × another's object; fails on a new route
 S11       security/test_functions: every route × role × method; members/test_access
 S13       security/test_input: every write × fields of the server, every read × parameters
@@ -17,6 +17,7 @@ S14       contract/test_schemathesis (shapes of answers), security/test_input (s
           members/test_access
 S15       members/test_staff, races/test_members_guessing
 S16       wechat/test_outages, wechat_integration/test_sign_in and test_secrets
+S19       security/test_credentials: every route that makes or takes off a credential
 S20       security/test_bursts: every limited route, with Redis and without; web/test_limits
 S25       security/test_input: every route; web/test_limits_of_requests; records/test_routes (files)
 S42       house/test_routes (addresses hold nothing personal), security/test_canaries (queries)

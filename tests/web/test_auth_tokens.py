@@ -38,7 +38,7 @@ def ring() -> KeyRing:
 @pytest.fixture
 def check(ring: KeyRing) -> Authenticator:
     return Authenticator(
-        keys=ring, issuer=ISSUER, session_is_live=lambda _: True,
+        keys=ring, issuer=ISSUER, signed_in_lately=lambda _: True, session_is_live=lambda _: True,
         narrowed=lambda _: nullcontext(),
     )
 
@@ -226,6 +226,7 @@ def test_keys_rotate() -> None:
     both = {**document, "token": [fresh, *document["token"]]}
     make: Callable[[dict[str, Any]], Authenticator] = lambda ring: Authenticator(
         keys=KeyRing.from_document(ring), issuer=ISSUER, session_is_live=lambda _: True,
+        signed_in_lately=lambda _: True,
         narrowed=lambda _: nullcontext(),
     )
     rotated, retired = make(both), make({**document, "token": [fresh]})
