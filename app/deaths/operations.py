@@ -33,8 +33,11 @@ from app.ledger.queries import balance, expired_points
 from app.members import operations as members
 from app.members.queries import is_active
 from app.members.resting import rest_membership, resume_membership
+from app.records.queries import current_day
 from app.repairs.endings import tell_receivers
 from app.rights import copies, leaving
+from app.scoring.operations import refresh_citizens
+from app.scoring.queries import scheme_in_force
 from app.service_orders import leaving as orders
 from app.service_orders.acts import clock
 from app.trail.operations import SYSTEM, Actor, SecondPersonNeeded, record_access, require_reason
@@ -140,6 +143,8 @@ def reverse_report(*, keys: KeyProvider, operator_id: UUID, person: Present) -> 
         moment = clock(session)
         if row.state == CONFIRMED:
             resume_membership(citizen_id=citizen_id)
+            if scheme_in_force(on=current_day()) is not None:  # rules may have changed meanwhile
+                refresh_citizens(citizen_ids=[citizen_id])
             _give_back_points(session, row)
             copies.cancel_copies(citizen_id=citizen_id)
             _close_applications(session, row)

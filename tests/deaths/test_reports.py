@@ -13,19 +13,24 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from app.counter.notices import RESTING
 from app.deaths.operations import end_due
 from app.kernel.clock import city_today
 from app.kernel.database import reading, transaction
+from app.kernel.ids import new_id
 from app.ledger import operations as ledger
 from app.ledger.queries import balance, entries
 from app.members.register import NewMember
 from app.rights.leaving import erase_due
 from app.trail.queries import list_trail
+from demo.load import prepare_programme
 from tests.counter.desk import Desk, Holder, done, told
 from tests.deaths.office import Office, Person, make_office, make_person, move_terms
 from tests.members.api import claims_of, join, made_up_person
 from tests.members.people import made_up_id_number, made_up_member
 from tests.objections.desk import PNG
+from tests.records.api import make_source, upload
+from tests.records.programme import HOURS, csv_file
 from tests.redemptions.builders import (
     API,
     Citizen,
@@ -225,6 +230,30 @@ def test_r29_who_was_wrongly_reported_gets_everything_back(
     assert_redemptions_agree()
 
 
+def test_r29_the_score_is_that_of_today_when_a_mistake_is_mended(
+    app: Flask, office: Office, person: Person
+) -> None:
+    prepare_programme()
+    source = make_source(office.client, dict(office.first.headers), HOURS)
+    row = [f"N-{new_id()}", "1", "有效", person.member.id_number, "2026-05-02", "2", "清洁"]
+    sent = upload(office.client, source, csv_file(HOURS, row), record_type=HOURS)
+    assert sent.status_code == 200, sent.get_json()
+
+    def stored() -> int:
+        with reading() as session:
+            return int(session.execute(
+                text("SELECT total FROM scores WHERE citizen_id = :who"),
+                {"who": person.citizen_id},
+            ).scalar_one())
+
+    before = stored()
+    office.confirmed(person)
+    with transaction() as session:  # as by a version that was in force meanwhile
+        session.execute(text("UPDATE scores SET total = total + 100"))
+    done(office.reverse(person))
+    assert stored() == before
+
+
 def test_r29_nobody_signs_in_as_the_dead_and_the_living_is_told_where_to_go(
     app: Flask, office: Office, sandbox: SandboxControl
 ) -> None:
@@ -259,6 +288,8 @@ def test_r29_on_the_last_day_points_end_by_an_entry_and_the_rest_is_deleted(
     )
     assert arranged.status_code == 200, arranged.get_json()
     report_id = office.confirmed(person)
+    told_by = admin.execute("SELECT payload ->> 'what' FROM outbox WHERE topic = 'citizen_notice'")
+    assert [one[0] for one in told_by.fetchall()] == [RESTING]
     application_id = office.applied(report_id)
     move_terms(committing_app, report_id, 180)
     with job_app.app_context():
