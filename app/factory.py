@@ -18,9 +18,9 @@ from app.benefits import routes as benefits_routes
 from app.cli import register_commands
 from app.complaints import routes as complaints_routes
 from app.config import Settings
+from app.counter import notices as counter_notices
 from app.counter import routes as counter_routes
 from app.counter import visit_routes
-from app.counter.notices import NOTICE_TOPIC
 from app.deaths import routes as deaths_routes
 from app.households import operations as households
 from app.households import routes as households_routes
@@ -42,6 +42,7 @@ from app.objections import desk_routes as objections_desk_routes
 from app.objections import queries as objections_queries
 from app.objections import routes as objections_routes
 from app.oversight import working as oversight
+from app.oversight.incidents import NOTICE_TOPIC as INCIDENT_TOPIC
 from app.records import routes as records_routes
 from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
@@ -121,11 +122,12 @@ def create_app(settings: Settings | None = None) -> Flask:
             jobs.handler(topic)(webhook_deliveries.spread)
     jobs.handler(due.DUE_TOPIC)(messages.send_due)
     jobs.handler(messages.SHOWN_AGAIN_TOPIC)(messages.send_shown_again)
+    jobs.handler(INCIDENT_TOPIC)(messages.send_incident)
     for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
         jobs.handler(topic)(pay_score.settle_order)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
     jobs.handler(copies.COPY_TOPIC)(make_copy)
-    jobs.handler(NOTICE_TOPIC)(sms.send_notice)
+    jobs.handler(counter_notices.NOTICE_TOPIC)(sms.send_notice)
     jobs.handler(households.CHANGED_TOPIC)(refresh_household)
     _register_routes(app)
     _configure_watching(app, settings)
@@ -170,6 +172,7 @@ def _register_routes(app: Flask) -> None:
         rights_routes.blueprint,
         deaths_routes.blueprint,
         oversight.blueprint,
+        oversight.incident_blueprint,
         wechat_routes.blueprint,
         wechat_routes.callbacks,
     ):

@@ -10,9 +10,16 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 
 from app.kernel.database import reading
-from app.library.models import LibraryWaiver
+from app.library.models import LibraryMachine, LibraryWaiver
 
 FOUND_MAX = 20  # live waivers of one reader's account
+
+
+def list_machine_ids(*, merchant_id: UUID) -> list[UUID]:
+    """The self-service machines of a library, the suspended ones too."""
+    query = select(LibraryMachine.machine_id).where(LibraryMachine.merchant_id == merchant_id)
+    with reading() as session:
+        return list(session.scalars(query))
 
 
 @dataclass(frozen=True)

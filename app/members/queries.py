@@ -196,6 +196,22 @@ def find_data_key(*, keys: KeyProvider, citizen_id: UUID) -> Key | None:
     return open_data_key(keys, wrapped.wrapped_key, citizen_id=citizen_id)
 
 
+def list_wrapped_under(
+    *, key_id: int, until: datetime, first: UUID, last: UUID
+) -> list[tuple[UUID, datetime]]:
+    """Whose data key is wrapped under a key of the ring, and since when; by a range of ids."""
+    query = (
+        select(CitizenKey.citizen_id, CitizenKey.created_at)
+        .where(
+            CitizenKey.citizen_id.between(first, last), CitizenKey.created_at < until,
+            func.get_byte(CitizenKey.wrapped_key, 1) == key_id,  # after the byte of the suite
+        )
+        .order_by(CitizenKey.citizen_id)
+    )
+    with reading() as session:
+        return [(row.citizen_id, row.created_at) for row in session.execute(query)]
+
+
 def find_openid(*, keys: KeyProvider, citizen_id: UUID) -> str | None:
     """The WeChat identity to send a message to, or None when none is bound."""
     with reading() as session:

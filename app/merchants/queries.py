@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from app.kernel.database import reading, transactions_begin_with
 from app.kernel.errors import refusal
 from app.merchants import refusals
-from app.merchants.models import Merchant, MerchantStaff, Shop
+from app.merchants.models import Device, Merchant, MerchantStaff, Shop
 
 _PERMIT = text("SELECT p.code, p.merchant_id, p.shop_name FROM merchant_scan_permit(:s, :i, :h) p")
 
@@ -60,6 +60,17 @@ def require_active_merchant(*, merchant_id: UUID) -> str:
     if merchant.suspended:
         raise refusals.MerchantSuspended
     return merchant.name
+
+
+def list_actors(*, merchant_id: UUID) -> list[UUID]:
+    """Whoever acted for a merchant, by the ids in the trail: staff and devices, ended ones too."""
+    staff = select(MerchantStaff.staff_id).where(MerchantStaff.merchant_id == merchant_id)
+    devices = (
+        select(Device.device_id).join(Shop, Shop.shop_id == Device.shop_id)
+        .where(Shop.merchant_id == merchant_id)
+    )
+    with reading() as session:
+        return [*session.scalars(staff), *session.scalars(devices)]
 
 
 def list_shops_of_staff(*, staff_id: UUID) -> list[tuple[UUID, str]]:

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from app.kernel import jobs
-from app.oversight import operations
+from app.oversight import incidents, operations
+from app.oversight.incident_routes import blueprint as incident_blueprint
 from app.oversight.routes import blueprint
 from app.web.keys import key_provider
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "incident_blueprint"]
+
+
+@jobs.handler(incidents.COUNT_TOPIC)
+def count_people(message: jobs.Message) -> None:
+    """List the people of an incident; the message goes by its id."""
+    incidents.count_people(incident_id=message.citizen_id)
+
+
+@jobs.handler(incidents.RELEASE_TOPIC)
+def send_notices(message: jobs.Message) -> None:
+    """Put the notices of a released incident before its people."""
+    incidents.send_notices(incident_id=message.citizen_id)
+
+
+@jobs.periodic("incidents", cron="*/10 * * * *")
+def watch_incidents() -> None:
+    """Go on with incidents whose worker died; raise the alarm when somebody waits too long."""
+    incidents.resume_counts()
+    incidents.watch_terms()
 
 
 @jobs.handler(operations.FAIRNESS_TOPIC)

@@ -19,6 +19,7 @@ from app.records.models import (
     CatalogueVersion,
     Delivery,
     DeliveryRefusal,
+    Record,
     ReopenedDay,
     Source,
 )
@@ -290,3 +291,22 @@ def _report(row: Delivery, reasons: dict[str, int]) -> DeliveryReport:
         cancelled_at=row.cancelled_at,
         finished_at=row.finished_at,
     )
+
+
+def list_delivered(
+    *, source_id: UUID, since: datetime, until: datetime, first: UUID, last: UUID
+) -> list[tuple[UUID, int, datetime, datetime]]:
+    """Of whom a source delivered records within a time, how many and when; by a range of ids."""
+    moment = Record.created_at
+    query = (
+        select(Record.citizen_id, func.count(), func.min(moment), func.max(moment))
+        .join(Delivery, Delivery.delivery_id == Record.delivery_id)
+        .where(
+            Delivery.source_id == source_id, moment >= since, moment < until,
+            Record.citizen_id.between(first, last),
+        )
+        .group_by(Record.citizen_id)
+        .order_by(Record.citizen_id)
+    )
+    with reading() as session:
+        return [(row[0], row[1], row[2], row[3]) for row in session.execute(query)]

@@ -53,6 +53,7 @@ _ERASURES: Final = (
     text("SELECT transit_erase(:citizen)"),
     text("SELECT deaths_erase(:citizen)"),
     text("SELECT rights_erase(:citizen)"),
+    text("SELECT oversight_erase(:citizen)"),
 )
 
 

@@ -5,7 +5,7 @@ A house test finds every action word that is written anywhere and demands its se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,7 @@ _AT_SHOP: Final = "在门店使用您的权益"
 _FOR_YOU: Final = "您本人到场，在窗口为您办事"
 _RELATIVES: Final = "办理近亲属的申请"
 SENTENCES: Final[Mapping[str, Sentence]] = {
+    "incident_listed": Sentence("在个人信息安全事件的名单中看到了您的编号", "处理安全事件"),
     "joined": Sentence("加入了市民诚信卡，登记了{fields}", "开通您的诚信卡"),
     "registered": Sentence("将您登记为成员，录入了{fields}", "开通您的诚信卡"),
     "left": Sentence("办理了退出", "停止处理您的信息"),
@@ -135,6 +136,17 @@ def tell(line: TrailLine, actor_name: str | None, titles: Mapping[str, str]) -> 
     if line.reason and line.actor_kind not in _AT_COUNTERS:
         told.append(f"说明：{line.reason}")
     return "。".join(told) + "。"
+
+
+def field_name(name: str) -> str:
+    """What a field is called."""
+    return _FIELDS.get(name, "有关信息")
+
+
+def what_was_done(action: str, fields: Sequence[str]) -> str:
+    """What an act did, as it follows whoever did it; `fields` by their names."""
+    named = "、".join(fields) or "有关信息"
+    return SENTENCES.get(action, _ANY).done.format(fields=named)
 
 
 def _who(line: TrailLine, name: str | None) -> str:

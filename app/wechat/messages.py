@@ -16,7 +16,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.config import running_settings
-from app.kernel.clock import CITY_ZONE
+from app.kernel.clock import CITY_ZONE, now
 from app.kernel.database import transaction
 from app.kernel.jobs import Message
 from app.members.queries import find_openid
@@ -29,6 +29,7 @@ REDEEMED_TOPIC = "voucher_redeemed"
 SHOWN_AGAIN_TOPIC = "code_shown_again"
 REDEEMED_PAGE = "pages/vouchers/index"
 TRAIL_PAGE = "pages/trail/index"
+NOTICES_PAGE = "pages/notices/index"
 ORDERS_PAGE = "pages/orders/index"
 FEN_PER_YUAN = 100
 THING_MAX_CHARS = 20  # what WeChat takes in a `thing` parameter
@@ -77,6 +78,22 @@ def send_shown_again(message: Message) -> None:
             message, template_id=template_id, page=TRAIL_PAGE,
             data=shown_again_data(message.payload),
         )
+
+
+def send_incident(message: Message) -> None:
+    """Tell a citizen that there is a notice of an incident; what it says stands in the program."""
+    template_id = running_settings().wechat_incident_template_id
+    if template_id is not None:
+        _send(message, template_id=template_id, page=NOTICES_PAGE, data=incident_data())
+
+
+def incident_data() -> dict[str, str]:
+    """The parameters of the template 安全提醒: 事项, 地点, 时间."""
+    return {
+        "thing1": "个人信息安全事件告知",
+        "thing2": "请在小程序内查看详情",
+        "time3": f"{now().astimezone(CITY_ZONE):%Y-%m-%d %H:%M}",
+    }
 
 
 def shown_again_data(payload: dict[str, object]) -> dict[str, str]:

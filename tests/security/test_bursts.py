@@ -76,6 +76,8 @@ MUST_BE_LIMITED = {
         "reading", "decision", "confirmation", "attachments/<uuid:attachment_id>/reading",
     )),
     "/api/v1/bulk-viewing-alarms/<uuid:alarm_id>/release",
+    "/api/v1/incidents",
+    *(f"/api/v1/incidents/<uuid:incident_id>/{act}" for act in ("people", "release", "authority")),
     "/api/v1/security-events/reading", "/api/v1/security-events/export",
     "/api/v1/me/complaints", "/api/v1/complaints/<uuid:complaint_id>/text",
     "/api/v1/merchant/complaints/<uuid:complaint_id>/text",

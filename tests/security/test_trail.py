@@ -49,6 +49,7 @@ TOLD = {
     ("POST", "/redemptions"),
     ("POST", "/redemptions/preview"),
     ("POST", "/security-events/reading"),
+    ("POST", "/incidents/<uuid:incident_id>/people"),
     *(("POST", f"/service-orders/{act}") for act in (
         "claim", "complete", "dispute", "payment", "resolve", "start",
     )),
@@ -74,6 +75,8 @@ FILES = {
     ("GET", "/fairness-reports/<uuid:report_id>/page"): "figures of groups",
     ("GET", "/fairness-reports/<uuid:report_id>/figures.csv"): "figures of groups",
     ("GET", "/city-indicators.csv"): "figures of the city",
+    ("GET", "/incidents/<uuid:incident_id>/authority-report.txt"):
+        "counts and times of an incident, without persons",
     ("POST", "/security-events/export"): "an act of office; nobody is named in it",
     ("GET", "/settlement/reconciliation.csv"): "what did not agree, without persons",
     ("POST", "/objections/<uuid:objection_id>/attachments/<uuid:attachment_id>/reading"):
