@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 import pytest
 from flask import Flask
 
 from app.kernel.database import transaction
 from app.kernel.ids import new_id, random_id
+from app.records.catalogue import read_catalogue_file
+from app.records.editing import publish_first_catalogue
+from app.scoring.operations import publish_scheme
+from app.scoring.publications import list_publications, publish_due
+from app.scoring.scheme import read_scheme_file
 from app.trail import heads, sealing
 from app.trail.commands import trail_commands
 from app.trail.operations import SYSTEM, Actor, prune_trail, record_access, record_act
@@ -336,3 +342,20 @@ def test_without_lines_there_is_nothing_to_seal(job_app: Flask) -> None:
         with transaction():
             record_access(citizen_id=random_id(), actor=SYSTEM, action="made_up")
         assert sealing.seal_lines() == 1
+
+
+def test_s46_the_heads_of_a_day_are_published_with_the_figures(
+    committing_app: Flask, job_app: Flask
+) -> None:
+    with committing_app.app_context():
+        publish_first_catalogue(document=read_catalogue_file("jinhua"))
+        publish_scheme(document=read_scheme_file("jinhua-xinyijin-2026.1"))
+        write_lines(1)
+    with job_app.app_context():
+        sealing.seal_lines()
+        for _ in range(2):  # what is published stays as it is
+            publish_due(daily={"trail": sealing.heads_of_day})
+            (found,) = [one for one in list_publications() if one.kind == "trail"]
+            assert orjson.loads(found.content)["heads"] == [
+                vars(head) for head in sealing.list_heads()
+            ]
