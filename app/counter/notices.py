@@ -1,4 +1,4 @@
-"""What a citizen is told by text message of an act in their name, where there is a phone."""
+"""What a citizen is told by text message, where there is a phone: acts in their name, incidents."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ VOUCHER_GIVEN_BACK: Final = "在服务窗口退回权益券"
 JOINED: Final = "在服务窗口加入市民诚信卡"
 LEFT: Final = "在服务窗口退出市民诚信卡"
 RESTING: Final = "诚信卡已暂停使用，如有误请到服务窗口"
+INCIDENT: Final = "有个人信息安全告知，请在小程序查看或到窗口询问"
 
 
 def tell(*, citizen_id: UUID, what: str) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from app.counter import notices as text_messages
 from app.kernel import checks, outbox
 from app.kernel.database import alone, reading, transaction
 from app.kernel.errors import IdReused
@@ -271,6 +272,7 @@ def send_notices(*, incident_id: UUID) -> int:
                     citizen_id=citizen_id, topic=NOTICE_TOPIC,
                     payload={"incident_id": str(incident_id)},
                 )
+                text_messages.tell(citizen_id=citizen_id, what=text_messages.INCIDENT)
         count += len(told)
         if len(told) < NOTICED_AT_ONCE:
             return count

@@ -55,7 +55,6 @@ class SmsGateway:
         except outside.SmsError as error:
             raise _told(error) from None
 
-
     def send_notice(self, *, message_id: UUID, phone: str, what: str) -> None:
         """Send a notice, once for each message id.  `sms_unavailable`, `phone_refused`."""
         durable()

@@ -241,8 +241,9 @@ def test_r22_two_persons_tell_everybody_who_is_a_member(  # noqa: PLR0917 -- fix
         assert post(client, operators[1], f"{path}/release", reason=REASON)["status_"] == 200
     assert incidents.send_notices(incident_id=incident_id) == len(known) - 1
     assert incidents.send_notices(incident_id=incident_id) == 0
-    sent = admin.execute("SELECT citizen_id FROM outbox WHERE topic = 'incident_notice'").fetchall()
-    assert sorted(row[0] for row in sent) == sorted(set(known) - {gone})
+    for topic in ("incident_notice", "citizen_notice"):
+        sent = admin.execute("SELECT citizen_id FROM outbox WHERE topic = %s", (topic,)).fetchall()
+        assert sorted(row[0] for row in sent) == sorted(set(known) - {gone})
 
     with committing_app.app_context(), transaction() as session:
         opened = open_citizen_session(session, citizen_id=here)
