@@ -109,7 +109,7 @@ class People(ApiSchema):
 class AuthorityTold(Act):
     """Under which number the authority has the report."""
 
-    reference = fields.String(
+    document_number = fields.String(
         required=True, validate=validate.Length(min=1, max=NAME_MAX_CHARS)
     )
 

@@ -280,7 +280,7 @@ def send_notices(*, incident_id: UUID) -> int:
 
 
 def note_authority(
-    *, incident_id: UUID, operator_id: UUID, reference: str, reason: str
+    *, incident_id: UUID, operator_id: UUID, document_number: str, reason: str
 ) -> KnownIncident:
     """Note that the authority has the report, and under which number; the first time stands.
 
@@ -292,7 +292,7 @@ def note_authority(
         if held.counted_at is None:
             raise IncidentNotCounted
         if held.authority_told_at is None:
-            held.authority_told_at, held.authority_reference = _clock(session), reference
+            held.authority_told_at, held.authority_reference = _clock(session), document_number
             session.flush()
             _act(operator_id, "incident_authority_told", incident_id, reason)
     return show_incident(incident_id=incident_id)

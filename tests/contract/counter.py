@@ -21,7 +21,7 @@ from app.redemptions.operations import Counter
 from app.web.auth import Role
 from tests.contract.orders import Made
 from tests.contract.world import Party, World
-from tests.counter.desk import REASON, fresh_code, make_holder
+from tests.counter.desk import REASON, code_after_wrong_ones, make_holder
 from tests.members.api import keys_of, made_up_person
 from tests.redemptions.builders import grant_points, set_tier
 from wechat_integration.sandbox.control import SandboxControl
@@ -34,7 +34,7 @@ def _present(world: World, id_number: str | None = None) -> dict[str, Any]:
     operator_id = world.ours.callers[Role.OPERATOR].subject_id
     return {
         "id_number": id_number or make_holder(world.app).person.id_number, "reason": REASON,
-        "totp": fresh_code(world.app, operator_id),
+        "totp": code_after_wrong_ones(world.app, operator_id),
     }
 
 
@@ -122,7 +122,7 @@ def _new_check(world: World) -> Made:
 def _passing(world: World) -> Made:
     return {
         "shop_id": str(world.ours.shop_id), "check": waiting(world, world.ours),
-        "totp": fresh_code(world.app, world.ours.clerk.subject_id),
+        "totp": code_after_wrong_ones(world.app, world.ours.clerk.subject_id),
     }, {}, {}
 
 

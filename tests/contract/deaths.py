@@ -15,7 +15,7 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from tests.contract.orders import Made
 from tests.contract.world import Party, World
-from tests.counter.desk import Holder, fresh_code, make_holder
+from tests.counter.desk import Holder, code_after_wrong_ones, fresh_code, make_holder
 from tests.members.api import keys_of
 from tests.members.people import made_up_member
 from tests.objections.desk import PNG
@@ -30,7 +30,7 @@ ARRANGEMENT = "/me/death-arrangement"
 
 def totp(world: World, party: Party) -> str:
     """A fresh code of the party's operator."""
-    return fresh_code(world.app, party.callers[Role.OPERATOR].subject_id)
+    return code_after_wrong_ones(world.app, party.callers[Role.OPERATOR].subject_id)
 
 
 def _somebody(world: World) -> tuple[UUID, str]:

@@ -77,7 +77,7 @@ OVERSIGHT: dict[tuple[str, str], Callable[[World], Made]] = {
     ("GET", INCIDENT): _counted(None),
     ("POST", f"{INCIDENT}/people"): _counted(ACT),
     ("POST", f"{INCIDENT}/release"): _counted(ACT),
-    ("POST", f"{INCIDENT}/authority"): _counted({**ACT, "reference": "演练 1 号"}),
+    ("POST", f"{INCIDENT}/authority"): _counted({**ACT, "document_number": "演练 1 号"}),
     ("GET", f"{INCIDENT}/authority-report.txt"): _counted(None),
     ("GET", "/city-indicators"): lambda _: (None, {}, DAYS),
     ("GET", "/city-indicators.csv"): lambda _: (None, {}, DAYS),

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from app.kernel.crypto import field_context, seal
+from app.kernel.crypto import field_context, keyed_digest, seal
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyPurpose
@@ -41,6 +41,15 @@ def fresh_code(app: Flask, staff_id: UUID) -> str:
             {"staff": staff_id, "sealed": sealed},
         )
     return pyotp.TOTP(_SECRET).now()
+
+
+def code_after_wrong_ones(app: Flask, staff_id: UUID) -> str:
+    """A fresh code of an account that was slowed down for wrong ones, as when time has passed."""
+    key = keys_of(app).active(KeyPurpose.SIGN_IN)
+    tries = keyed_digest(key, f"second factor:{staff_id}".encode())
+    with app.app_context(), transaction() as session:
+        session.execute(text("SELECT sign_in_succeeded(:tries, :tries)"), {"tries": tries})
+    return fresh_code(app, staff_id)
 
 
 @dataclass(frozen=True)

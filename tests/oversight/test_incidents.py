@@ -254,9 +254,9 @@ def test_r22_two_persons_tell_everybody_who_is_a_member(  # noqa: PLR0917 -- fix
     assert f"记录{known[here][1]}条" in notice["text"]
     assert str(here) not in notice["text"]
 
-    noted = {"reason": REASON, "reference": "网信〔2026〕7号"}
+    noted = {"reason": REASON, "document_number": "网信〔2026〕7号"}
     told = post(client, operators[0], f"{path}/authority", **noted)
-    assert told["authority_reference"] == noted["reference"]
+    assert told["authority_reference"] == noted["document_number"]
     report = client.get(f"{INCIDENTS}{path}/authority-report.txt", headers=operators[0]).text
     assert f"已告知{len(known) - 1}人" in report
     assert not any(str(one) in report for one in known)
@@ -317,7 +317,7 @@ def test_r22_terms_are_watched_until_both_are_told(
         admin.execute(f"UPDATE incidents SET {column} = now() - interval '1 second'".encode())
         assert [waiting() for _ in range(2)] == [(1, 1)] * 2  # told of once, shown until it is done
         assert before
-    post(client, operators[0], f"{path}/authority", reason=REASON, reference="7")
+    post(client, operators[0], f"{path}/authority", reason=REASON, document_number="7")
     assert waiting() == (1, 1)
     post(client, operators[1], f"{path}/release", reason=REASON)
     assert waiting() == (0, 1)

@@ -6,7 +6,7 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from tests.contract.counter import PIN, card, visiting, waiting
 from tests.contract.world import World
-from tests.counter.desk import fresh_code
+from tests.counter.desk import code_after_wrong_ones
 from tests.redemptions.builders import API
 
 
@@ -23,7 +23,7 @@ def checks_begin_at_our_own_shop(world: World) -> None:
 def checks_end_where_they_began(world: World) -> None:
     body = {
         "shop_id": str(world.ours.shop_id), "check": waiting(world, world.theirs),
-        "totp": fresh_code(world.app, world.ours.clerk.subject_id),
+        "totp": code_after_wrong_ones(world.app, world.ours.clerk.subject_id),
     }
     answer = world.client.post(f"{API}/card-checks/passing", json=body, headers=_clerk(world))
     assert (answer.status_code, answer.get_json()["code"]) == (403, "reference_foreign")

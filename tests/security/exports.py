@@ -24,6 +24,7 @@ from app.scoring.version_queries import DryRun, VersionName
 from app.settlement.papers import Paper
 from app.settlement.queries import Apart, Line, Statement
 from app.settlement.reconciling import ClassCount, ReconciledDay, Unmatched
+from app.trail.security import EventLine, events_csv
 
 APP: Final = Path(__file__).parents[2] / "app"
 TABLES: Final = APP / "kernel" / "tables.py"
@@ -187,6 +188,13 @@ def _hostile_reconciliation() -> ReconciledDay:
     return ReconciledDay(date(2026, 6, 12), now, counts, unmatched)
 
 
+def _hostile_events() -> list[EventLine]:
+    now = datetime(2026, 6, 12, tzinfo=UTC)
+    return [
+        EventLine(new_id(), now, text, text, new_id(), text, text, text) for text in HOSTILE
+    ]
+
+
 # The functions that write exports: the kind, and what is written when everything is hostile.
 EXPORTS: Final[dict[str, tuple[str, Callable[[], bytes]]]] = {
     "oversight/papers.py fairness_csv": ("csv", lambda: fairness_csv(_hostile_report()).encode()),
@@ -201,4 +209,5 @@ EXPORTS: Final[dict[str, tuple[str, Callable[[], bytes]]]] = {
     "scoring/charts.py figures_csv": ("csv", lambda: figures_csv(_hostile_run()).encode()),
     "settlement/routes.py _csv": ("csv", _settlement_csv),
     "settlement/routes.py _xlsx": ("xlsx", _statement_xlsx),
+    "trail/security.py events_csv": ("csv", lambda: events_csv(_hostile_events()).encode()),
 }

@@ -50,6 +50,8 @@ PUBLIC_WORDS = {
     "body",  # of a commitment text, which the city publishes
     # Of a shop, and of an entry about an organisation: shown to everybody.
     "address", "document_number", "authority", "legal_basis",
+    # What an assessment says to everybody, and where the office answers about an incident.
+    "summary", "contact",
 }
 
 
@@ -89,6 +91,17 @@ def be_looked_at(world: World, citizen_id: str, person: Person) -> None:
         world.client.post(f"{API}/members/find", json=found, headers=operator)
         shown = {"citizen_id": citizen_id, "fields": ["name", "phone"], "reason": reason}
         world.client.post(f"{API}/members/reveal", json=shown, headers=operator)
+
+
+def let_deliver(world: World) -> None:
+    """Everybody is in files of one source on one day."""
+    source = world.ours.callers[Role.SOURCE]
+    quota = {"deliveries_per_day": 100_000, "bytes_per_day": 10**10, "rows_per_day": 10**7}
+    raised = world.client.post(
+        f"{API}/sources/{source.subject_id}/quota", json=quota,
+        headers=world.ours.callers[Role.OPERATOR].headers,
+    )
+    assert raised.status_code == 200, raised.text
 
 
 def be_recorded(world: World, sandbox: SandboxControl, person: Person) -> set[str]:
@@ -176,6 +189,7 @@ def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
 ) -> None:
     canaries: set[str] = set()
     routes = itertools.cycle(matrix())
+    let_deliver(world)
     with everything_logged() as logged:
         for _ in range(sized(ci=100, full=1_000)):
             limits.forget_all()

@@ -135,6 +135,7 @@ def test_s25_large_and_deep_bodies_are_refused_at_once(world: World, route: Rout
         (many, 422, "invalid_request"), (b"[" * 500_000, 400, "unreadable_request"),
     ):
         seconds = []
+        limits.forget_all()
         for _ in range(3):
             started = time.thread_time()
             answer = world.client.open(address, method=route.method, data=body, headers=headers)
