@@ -56,6 +56,9 @@ def test_not_even_the_owner_changes_what_was_written(
             attempt(test_database, "card_migrate", table, write)
 
 
+NOT_POSTING = {"ledger_set_credit_line", "ledger_anchor_heads"}
+
+
 def test_only_published_functions_can_be_called(
     admin: psycopg.Connection[Any], test_database: Database
 ) -> None:
@@ -73,7 +76,9 @@ def test_only_published_functions_can_be_called(
     }
     for name, definer, callable_by_web, volatility, configuration in rows:
         if definer:
-            assert configuration == ["search_path=public, pg_temp"], name
+            # A plan that was made while the tables were empty is kept: it must go by indexes.
+            plans = ["enable_seqscan=off"] if name in writers - NOT_POSTING else []
+            assert configuration == ["search_path=public, pg_temp", *plans], name
         elif volatility == "v":
             assert not callable_by_web, name
 
