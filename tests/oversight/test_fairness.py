@@ -9,14 +9,14 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from app.kernel.clock import city_date, now
-from app.kernel.database import db, reading, transaction
+from app.kernel.database import db, transaction
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
 from app.members.classes import CoarseClass
 from app.members.operations import NewMember, register_members
+from app.members.queries import find_citizen_id
 from app.oversight.operations import (
     NewReport,
     Report,
@@ -60,7 +60,7 @@ def city(committing_app: Flask, job_app: Flask) -> Iterator[Flask]:
                 keys=keys_of(committing_app),
                 people=[*people(40, YOUNG, 100), *people(12, OLD, 300)],
             )
-        for citizen_id in oldest_first()[:20]:
+        for citizen_id in oldest_first(committing_app)[:20]:
             set_tier(committing_app, citizen_id, "AA")
         db.session.remove()
     with job_app.app_context():
@@ -68,13 +68,13 @@ def city(committing_app: Flask, job_app: Flask) -> Iterator[Flask]:
         db.session.remove()
 
 
-def oldest_first() -> list[UUID]:
-    """Members in the order of their registration: the young come first."""
-    with reading() as session:
-        return list(session.scalars(text(
-            "SELECT c.citizen_id FROM citizens c JOIN citizen_profiles p USING (citizen_id)"
-            " ORDER BY p.ctid"
-        )))
+def oldest_first(app: Flask) -> list[UUID]:
+    """The young members in the order of their list, then the old ones."""
+    found = [
+        find_citizen_id(keys=keys_of(app), purpose="id_number", value=one.id_number)
+        for one in [*people(40, YOUNG, 100), *people(12, OLD, 300)]
+    ]
+    return [one for one in found if one is not None]
 
 
 def asked_for(city: Flask) -> Report:
