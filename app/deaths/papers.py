@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from functools import partial
 from hmac import compare_digest
 from typing import Final
 from uuid import UUID
@@ -14,16 +14,17 @@ from app.deaths import queries, refusals
 from app.deaths.models import DeathPaper, DeathPaperPart, DeathReport
 from app.deaths.operations import OPERATOR, require_report
 from app.deaths.sealing import PAPERS, data_key, open_text, part_context, seal_text
-from app.kernel.crypto import seal, unseal_with
 from app.kernel.database import transaction
 from app.kernel.errors import IdReused
 from app.kernel.keys import Key, KeyProvider
 from app.objections.attachments import (
     MAX_BYTES,
-    PART_BYTES,
     OpenedAttachment,
+    digest_of,
     media_type_of,
     require_clean,
+    seal_parts,
+    unseal_parts,
 )
 from app.objections.queries import Attachment
 from app.objections.refusals import AttachmentTooLarge
@@ -65,7 +66,7 @@ def add_paper(
                 action="death_paper_added", basis="relatives",
             )
         elif _of(held) != (report_id, application_id) or not compare_digest(
-            _digest_of(key, held), _digest(content)
+            _digest_of(key, held), digest_of(content)
         ):
             raise IdReused
     return made
@@ -105,40 +106,32 @@ def _require_room(session: Session, report: DeathReport, application_id: UUID | 
 
 def _keep(session: Session, key: Key, held: DeathPaper, content: bytes) -> None:
     held.digest_sealed = seal_text(
-        key, _digest(content), table=PAPERS, column="digest_sealed", row_id=held.paper_id
+        key, digest_of(content), table=PAPERS, column="digest_sealed", row_id=held.paper_id
     )
     session.add(held)
     session.flush()
-    for part, at in enumerate(range(0, len(content), PART_BYTES)):
-        context = part_context(held.paper_id, part)
+    for part, sealed in seal_parts(key, content, context_of=partial(part_context, held.paper_id)):
         session.add(DeathPaperPart(
-            citizen_id=held.citizen_id, paper_id=held.paper_id, part=part,
-            content_sealed=seal(key, content[at : at + PART_BYTES], context=context),
+            citizen_id=held.citizen_id, paper_id=held.paper_id, part=part, content_sealed=sealed
         ))
     session.flush()
 
 
 def _content(session: Session, key: Key, held: DeathPaper) -> bytes:
-    parts = session.execute(
+    return unseal_parts(
+        session,
         select(DeathPaperPart.part, DeathPaperPart.content_sealed)
         .where(
             DeathPaperPart.citizen_id == held.citizen_id,
             DeathPaperPart.paper_id == held.paper_id,
         )
-        .order_by(DeathPaperPart.part)
-    )
-    return b"".join(
-        unseal_with(key, sealed, context=part_context(held.paper_id, part))
-        for part, sealed in parts
+        .order_by(DeathPaperPart.part),
+        key=key, context_of=partial(part_context, held.paper_id),
     )
 
 
 def _of(held: DeathPaper) -> tuple[UUID, UUID | None]:
     return held.report_id, held.application_id
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _digest_of(key: Key, held: DeathPaper) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hmac import compare_digest
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.kernel.crypto import seal, unseal_with
@@ -80,7 +82,7 @@ def attach(
         if held is None:
             _require_room(session, row)
             _keep(session, key, row, made, content=content)
-        elif not compare_digest(_digest_of(key, held), _digest(content)):
+        elif not compare_digest(_digest_of(key, held), digest_of(content)):
             raise IdReused
     return made
 
@@ -119,6 +121,30 @@ def require_clean(scanner: Scanner | None, content: bytes) -> None:
     scan.finish()
 
 
+def digest_of(content: bytes) -> str:
+    """By what the same file is known again: SHA-256, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def seal_parts(
+    key: Key, content: bytes, *, context_of: Callable[[int], bytes]
+) -> Iterator[tuple[int, bytes]]:
+    """The numbered pieces of a file, each sealed in its own context."""
+    for part, at in enumerate(range(0, len(content), PART_BYTES)):
+        yield part, seal(key, content[at : at + PART_BYTES], context=context_of(part))
+
+
+def unseal_parts(
+    session: Session, parts: Select[int, bytes], *, key: Key,
+    context_of: Callable[[int], bytes],
+) -> bytes:
+    """The file again, from the query of its numbered pieces in their order."""
+    return b"".join(
+        unseal_with(key, sealed, context=context_of(part))
+        for part, sealed in session.execute(parts)
+    )
+
+
 def _require_room(session: Session, row: Objection) -> None:
     if row.state == queries.DECIDED:
         raise refusals.ObjectionDecided
@@ -133,21 +159,18 @@ def _keep(
     session.add(ObjectionAttachment(
         citizen_id=row.citizen_id, objection_id=objection_id, **vars(made),
         digest_sealed=seal_text(
-            key, _digest(content), column=f"digest:{attachment_id}", objection_id=objection_id
+            key, digest_of(content), column=f"digest:{attachment_id}", objection_id=objection_id
         ),
     ))
     session.flush()
-    for part, at in enumerate(range(0, len(content), PART_BYTES)):
-        context = part_context(objection_id, attachment_id, part)
+    for part, sealed in seal_parts(
+        key, content, context_of=partial(part_context, objection_id, attachment_id)
+    ):
         session.add(ObjectionAttachmentPart(
             citizen_id=row.citizen_id, objection_id=objection_id, attachment_id=attachment_id,
-            part=part, content_sealed=seal(key, content[at : at + PART_BYTES], context=context),
+            part=part, content_sealed=sealed,
         ))
     session.flush()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _digest_of(key: Key, held: ObjectionAttachment) -> str:
@@ -168,19 +191,17 @@ def _open(
         citizen_id=citizen_id, actor=actor, action="attachment_read", fields=["attachment"],
         reason=reason, basis="objection",
     )
-    parts = session.execute(
+    content = unseal_parts(
+        session,
         select(ObjectionAttachmentPart.part, ObjectionAttachmentPart.content_sealed)
         .where(
             ObjectionAttachmentPart.citizen_id == citizen_id,
             ObjectionAttachmentPart.objection_id == objection_id,
             ObjectionAttachmentPart.attachment_id == attachment_id,
         )
-        .order_by(ObjectionAttachmentPart.part)
-    )
-    key = data_key(keys, citizen_id)
-    content = b"".join(
-        unseal_with(key, sealed, context=part_context(objection_id, attachment_id, part))
-        for part, sealed in parts
+        .order_by(ObjectionAttachmentPart.part),
+        key=data_key(keys, citizen_id),
+        context_of=partial(part_context, objection_id, attachment_id),
     )
     made = queries.Attachment(attachment_id, held.media_type, held.size_bytes)
     return OpenedAttachment(made, content)
