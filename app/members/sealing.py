@@ -27,11 +27,6 @@ def open_field(key: Key, sealed: bytes, *, table: str, column: str, citizen_id: 
     return unseal_with(key, sealed, context=context).decode()
 
 
-def blind_index(keys: KeyProvider, purpose: str, value: str) -> bytes:
-    """The blind index under the active key: for new rows."""
-    return keyed_digest(keys.active(INDEX_PURPOSES[purpose]), value.encode())
-
-
 def keyed_indexes(keys: KeyProvider, purpose: str, value: str) -> list[tuple[int, bytes]]:
     """The blind index under every usable key, each with the id of its key."""
     return [

@@ -25,7 +25,6 @@ from flask import Flask, current_app, g, request
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 
 from app.kernel.errors import NotAllowed, Unauthenticated
-from app.kernel.ids import new_id
 from app.kernel.keys import Key, KeyProvider, KeyPurpose, UnknownKeyError
 from app.web import signatures
 
@@ -254,11 +253,6 @@ def issue_tokens(
         expires_delta=refresh_life,
     )
     return TokenPair(access_token=access, refresh_token=refresh, refresh_id=refresh_id)
-
-
-def new_refresh_id() -> UUID:
-    """The id of a refresh token to be issued."""
-    return new_id()
 
 
 def bearer_token() -> str:

@@ -18,7 +18,7 @@ from app.kernel.database import transaction
 from app.kernel.keys import KeyPurpose, KeyRing, new_key_document
 from app.members import operations
 from app.members.queries import find_citizen_id
-from app.members.sealing import INDEX_PURPOSES, blind_index
+from app.members.sealing import INDEX_PURPOSES, blind_indexes
 from tests.conftest import Sized
 from tests.members.api import keys_of
 from tests.members.people import made_up_member
@@ -50,7 +50,7 @@ def test_d3_one_is_found_among_a_million_within_five_milliseconds(
     admin.execute("ANALYZE citizen_lookup")
     times = []
     for person in people:
-        indexes = [blind_index(keys, "id_number", person.id_number)]
+        indexes = blind_indexes(keys, "id_number", person.id_number)
         [(plan,)] = admin.execute(LOOK, (indexes,)).fetchall()
         times.append(plan[0]["Execution Time"])
         assert "Index" in plan[0]["Plan"]["Node Type"]
@@ -70,7 +70,7 @@ def test_d3_index_keys_are_apart_from_all_others() -> None:
     """Neither the key of the data nor the index of another purpose finds anybody."""
     keys = KeyRing.from_document(new_key_document())
     number = made_up_member().id_number
-    index = blind_index(keys, "id_number", number)
+    (index,) = blind_indexes(keys, "id_number", number)
     assert len(index) >= INDEX_BYTES_MIN
     for purpose in set(KeyPurpose) - {INDEX_PURPOSES["id_number"]}:
         assert keyed_digest(keys.active(purpose), number.encode()) != index
