@@ -224,13 +224,12 @@ def count_people(*, incident_id: UUID) -> None:
             found = touched_by(
                 scope, since=incident.seen_from, until=incident.seen_until, first=first, last=last
             )
-            with transaction() as session:
-                for one in found:
-                    session.execute(
-                        upsert(IncidentPerson)
-                        .values(incident_id=incident_id, **vars(one) | {"seen": list(one.seen)})
-                        .on_conflict_do_nothing()
-                    )
+            rows = [
+                {"incident_id": incident_id, **vars(one), "seen": list(one.seen)} for one in found
+            ]
+            if rows:
+                with transaction() as session:
+                    session.execute(upsert(IncidentPerson).on_conflict_do_nothing(), rows)
         _update(incident_id, counted_at=func.clock_timestamp())
 
 
