@@ -12,14 +12,13 @@ from typing import Any
 
 import httpx
 
-from app.benefits.operations import load_catalogue
 from app.config import Settings
 from app.factory import create_app
 from app.kernel.keys import KeyProvider
 from app.members.operations import create_staff
 from demo.api import Api, sign_in_staff
 from demo.journey import Scene, play
-from demo.load import prepare_programme
+from demo.load import prepare_programme, publish_benefits
 from demo.processes import ROOT
 from demo.setting import StaffLogin
 from demo.supervise import Stack, running_stack
@@ -71,7 +70,7 @@ def prepare(stack: Stack) -> StaffLogin:
     with app.app_context():
         keys: KeyProvider = app.extensions["card_keys"]
         prepare_programme()
-        load_catalogue(BENEFITS.read_text(encoding="utf-8"))
+        publish_benefits(BENEFITS.read_text(encoding="utf-8"))
         made = create_staff(
             keys=keys, username=login.username, password=login.password, role="operator",
             display_name="市信用中心",

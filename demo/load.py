@@ -18,16 +18,21 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from app.benefits.catalogue import parse_catalogue
+from app.benefits.operations import LoadedCatalogue as LoadedBenefits
+from app.benefits.operations import load_catalogue as load_benefits
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
+from app.members.queries import list_current_texts
 from app.records.catalogue import REGISTER, load_catalogue, read_catalogue_file
 from app.records.editing import publish_first_catalogue
 from app.records.operations import DeliveryRequest, import_register, register_source
-from app.records.queries import DeliveryReport
+from app.records.queries import DeliveryReport, current_day
 from app.records.reading import CSV_MAX_BYTES, Encoding
 from app.records.uploads import Upload
 from app.scoring.operations import publish_scheme, take_delivery
 from app.scoring.scheme import read_scheme_file
+from app.trail.assessments import NewAssessment, confirm_assessment, register_assessment
 
 FOLDER = Path(__file__).parent / "data" / "jinhua"
 CATALOGUE = "jinhua"
@@ -175,6 +180,27 @@ def prepare_programme(*, since: date | None = None) -> None:
         document = _EFFECTIVE_ON.sub(f"effective_on = {since.isoformat()}", document)
     publish_catalogue()
     publish_scheme(document=document)
+
+
+def publish_benefits(document: str) -> LoadedBenefits:
+    """Publish a catalogue of benefits; all sharing in it is assessed first, by two operators."""
+    sensitive = {one.purpose for one in list_current_texts() if one.sensitive}
+    purposes = {one.consent_purpose for one in parse_catalogue(document)} - {None}
+    for kind, covers in (("sensitive", purposes & sensitive), ("sharing", purposes - sensitive)):
+        assessment_id = new_id()
+        register_assessment(
+            assessment=NewAssessment(
+                assessment_id=assessment_id, kind=kind, title="权益服务影响评估",
+                concluded_on=current_day(), summary="接收方只得知权益内容，不得知信用分和记录。",
+                document_hash=hashlib.sha256(document.encode()).digest(),
+                covers=tuple(sorted(map(str, covers))),
+            ),
+            operator_id=new_id(), reason="评估报告已通过评审",
+        )
+        confirm_assessment(
+            assessment_id=assessment_id, operator_id=new_id(), reason="评估属实，同意"
+        )
+    return load_benefits(document)
 
 
 def publish_catalogue() -> None:

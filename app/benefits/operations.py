@@ -29,9 +29,10 @@ from app.kernel.database import reading, savepoint, transaction, transaction_req
 from app.kernel.errors import refusal
 from app.kernel.ids import new_id
 from app.ledger import queries as ledger
-from app.members.queries import list_consents
+from app.members.queries import list_consents, list_current_texts
 from app.records.queries import catalogue_in_force
 from app.scoring import queries as scoring
+from app.trail.assessments import require_covered
 
 STOCK_BUCKETS: Final = 16
 
@@ -73,7 +74,8 @@ def load_catalogue(text_of_file: str) -> LoadedCatalogue:
     """Publish the new versions of a catalogue file; a published version never changes.
 
     BadCatalogueError names what is wrong; then nothing is published.  With honours in it refuses
-    `catalogue_not_published`: they go by the records that the information catalogue knows.
+    `catalogue_not_published`: they go by the records that the information catalogue knows.  Refuses
+    `assessment_missing` where a benefit begins to tell a receiver what nobody has assessed.
     """
     entries = parse_catalogue(text_of_file)
     _require_known_honours(entries)
@@ -87,6 +89,7 @@ def load_catalogue(text_of_file: str) -> LoadedCatalogue:
                 )
             )
             if known is None:
+                _require_assessed(session, entry)
                 _publish(session, entry)
             elif not compare_digest(known, entry.content_digest):
                 raise changed_version(entry)
@@ -102,6 +105,17 @@ def _require_known_honours(entries: Sequence[CatalogueEntry]) -> None:
         kind = known.get(one["record_type"])
         if kind is None or not kind.positive or not kind.items.issuperset(one.get("items", ())):
             raise unknown_honour(entry, one["record_type"])
+
+
+def _require_assessed(session: Session, entry: CatalogueEntry) -> None:
+    """A benefit with a consent shares; an earlier version for the same purpose has begun it."""
+    purpose = entry.consent_purpose
+    earlier = select(Benefit.benefit_id).where(
+        Benefit.code == entry.code, Benefit.consent_purpose == purpose
+    )
+    if purpose is not None and session.scalars(earlier.limit(1)).first() is None:
+        sensitive = {one.purpose for one in list_current_texts() if one.sensitive}
+        require_covered(kind="sensitive" if purpose in sensitive else "sharing", what=purpose)
 
 
 def _publish(session: Session, entry: CatalogueEntry) -> None:

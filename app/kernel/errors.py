@@ -28,7 +28,8 @@ class DomainError(Exception):
     advice: ClassVar[str]
 
     def __init__(self, **details: object) -> None:
-        super().__init__(f"{self.title} ({self.code})")
+        told = "".join(f"; {name}: {value}" for name, value in details.items())
+        super().__init__(f"{self.title} ({self.code}){told}")
         self.details = details
 
 

@@ -17,6 +17,7 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members.sources import NewCredential, create_source_account
 from app.merchants.queries import require_active_merchant
+from app.trail.assessments import require_covered
 from app.trail.operations import SYSTEM, record_act
 from app.transit import refusals
 from app.transit.models import TransitOperator, TransitTerms
@@ -52,12 +53,13 @@ def register_operator(
     """Make a merchant a transit operator from today on; the credential of its machine, told once.
 
     Refuses `merchant_unknown`, `merchant_suspended`, `transit_benefit_unfit`,
-    `transit_operator_exists`.
+    `assessment_missing` (who pays less is shared with the operator), `transit_operator_exists`.
     """
     name = require_active_merchant(merchant_id=merchant_id)
     benefit = find_current(code=benefit_code)
     if benefit is None or set(benefit.baseline) != {PRICE_WORD} or not benefit.consent_purpose:
         raise refusals.TransitBenefitUnfit
+    require_covered(kind="sharing", what=benefit.consent_purpose)
     source_id = new_id()
     line = {"merchant_id": merchant_id, "source_id": source_id, "benefit_code": benefit_code}
     with transaction() as session:

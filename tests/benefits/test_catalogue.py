@@ -26,8 +26,10 @@ from app.kernel.ids import new_id
 from app.kernel.keyed_documents import json_schema
 from app.members.consents import current_texts
 from app.records.queries import CatalogueNotPublished
+from app.trail import assessments
+from app.trail.assessments import AssessmentMissing
 from app.web.auth import Role
-from demo.load import publish_catalogue
+from demo.load import publish_benefits, publish_catalogue
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import (
     LIBRARY_VALUES,
@@ -39,6 +41,7 @@ from tests.redemptions.builders import (
     publish_library,
     staff_headers,
 )
+from tests.trail.assessed import assess_sharing, assessed
 
 SLOTS = {"capacity": 2, "days_ahead": 1, "give_back_before_seconds": 0}
 JINHUA = DIRECTORY / "jinhua.toml"
@@ -51,7 +54,7 @@ VERSIONS = {"transit": 3}  # the others are in their first
 
 def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClient) -> None:
     publish_catalogue()
-    loaded = operations.load_catalogue(JINHUA.read_text(encoding="utf-8"))
+    loaded = publish_benefits(JINHUA.read_text(encoding="utf-8"))
     assert loaded.published == tuple(f"{code} {VERSIONS.get(code, 1)}" for code in SHIPPED)
     listed = {b["code"]: b for b in client.get("/api/v1/benefits").get_json()["benefits"]}
     library, cinema = listed["library"], listed["cinema"]
@@ -128,6 +131,41 @@ def test_who_agrees_is_told_to_the_sports_ground_and_nobody_else(
         assert (offer["eligible"], offer["value"]) == (is_told, {"next_day_entry": is_told})
 
 
+def test_r21_a_benefit_that_begins_to_tell_its_receiver_needs_an_assessment(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"baseline": {"next_day_entry": False}, "A": {"next_day_entry": True}}
+    facts: dict[str, Any] = {"values": values, "kind": "entitlement"}
+    first = benefit_toml("gym", consent_purpose="sports", **facts)
+    assessed("sharing", "parking")
+    assessed("collecting", "sports")
+    with pytest.raises(AssessmentMissing, match="kind: sharing; what: sports"):
+        operations.load_catalogue(first)
+    assert queries.find_current(code="gym") is None
+
+    assess_sharing("sports")
+    operations.load_catalogue(first)
+    # Once it is over, what began on its ground goes on; another purpose would be new.
+    monkeypatch.setattr(assessments, "list_confirmed_assessments", list)
+    operations.load_catalogue(first.replace("version = 1", "version = 2"))
+    with pytest.raises(AssessmentMissing):
+        operations.load_catalogue(
+            benefit_toml("gym", consent_purpose="parking", **facts | {"version": 3})
+        )
+    with pytest.raises(AssessmentMissing):
+        operations.load_catalogue(first.replace('"gym"', '"pool"'))
+
+
+def test_r21_telling_a_clinic_needs_an_assessment_of_sensitive_use(app: Flask) -> None:
+    values = {"baseline": {"next_day_entry": False}, "A": {"next_day_entry": True}}
+    ward = benefit_toml("ward", values=values, kind="entitlement", consent_purpose="clinic")
+    assessed("sharing", "clinic")
+    with pytest.raises(AssessmentMissing):
+        operations.load_catalogue(ward)
+    assessed("sensitive", "clinic")
+    assert operations.load_catalogue(ward).published == ("ward 1",)
+
+
 def test_every_error_is_told_with_its_line_and_the_command_ends_with_one(
     app: Flask, tmp_path: Path
 ) -> None:
@@ -153,7 +191,7 @@ def test_every_error_is_told_with_its_line_and_the_command_ends_with_one(
 def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Flask) -> None:
     publish_catalogue()
     file = JINHUA.read_text(encoding="utf-8")
-    operations.load_catalogue(file)
+    publish_benefits(file)
     again = operations.load_catalogue(file)
     assert (again.published, len(again.unchanged)) == ((), len(SHIPPED))
     with pytest.raises(BadCatalogueError, match="library 1 is published with other content"):

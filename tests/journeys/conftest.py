@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from app.benefits.operations import load_catalogue
-from demo.load import prepare_programme
+from demo.load import prepare_programme, publish_benefits
 from tests.conftest import ROOT
 from tests.journeys.town import Town
 from tests.ledger.checks import assert_ledger_balances
@@ -24,7 +23,7 @@ def town(app: Flask, sandbox: SandboxControl) -> Iterator[Town]:
     """What engineers do by command is done: scoring rules, benefits, an operator."""
     client = app.test_client()
     prepare_programme()
-    load_catalogue(BENEFITS.read_text(encoding="utf-8"))
+    publish_benefits(BENEFITS.read_text(encoding="utf-8"))
     yield Town(client, sandbox, bearer(staff_tokens(app, client)["access_token"]))
     assert_ledger_balances()
     assert_redemptions_agree()

@@ -27,6 +27,7 @@ from tests.redemptions.builders import (
     make_staff,
     staff_tokens,
 )
+from tests.trail.assessed import assess_sharing
 
 READER = "LIB-0001"
 CHILDRENS_VALUES = {
@@ -95,6 +96,7 @@ def publish_figures(app: Flask) -> None:
     """The benefits of libraries, once a database: books, and children's books, by tier."""
     facts: dict[str, Any] = {"kind": "entitlement", "consent_purpose": "library"}
     with app.app_context():
+        assess_sharing("library")
         benefits.load_catalogue(benefit_toml("reading", values=LIBRARY_VALUES, **facts))
         benefits.load_catalogue(
             benefit_toml("childrens_books", values=CHILDRENS_VALUES, **facts)

@@ -28,6 +28,7 @@ from app.merchants import operations as merchants
 from app.merchants.credit_codes import check_character
 from app.web.auth import Role, issue_tokens
 from tests.members.people import made_up_member
+from tests.trail.assessed import assess_sharing
 
 API = "/api/v1"
 TIER_TOTALS = {"A": 560, "AA": 660, "AAA": 760}
@@ -275,9 +276,11 @@ def benefit_toml(
 
 
 def publish_benefit(app: Flask, *, code: str | None = None, **facts: Any) -> str:
-    """Publish a benefit (a free ticket unless told otherwise); its code."""
+    """Publish a benefit (a free ticket unless told otherwise), assessed; its code."""
     code = code or f"benefit_{next(_serial)}"
     with app.app_context():
+        if "consent_purpose" in facts:
+            assess_sharing(facts["consent_purpose"])
         benefits.load_catalogue(benefit_toml(code, **facts))
     return code
 

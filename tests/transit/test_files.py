@@ -13,6 +13,7 @@ from flask import Flask
 from app.kernel.clock import city_date, now
 from app.kernel.detached import sign_detached
 from app.kernel.ids import new_id
+from app.trail import assessments
 from app.transit import files
 from app.transit.commands import transit_commands
 from app.transit.operators import Terms, agree_terms
@@ -141,7 +142,9 @@ def test_another_bytes_signature_does_not_fit(app: Flask, company: Company) -> N
         verify_detached(b"two", signature, key_set)
 
 
-def test_operators_and_terms_by_command(app: Flask) -> None:
+def test_r21_operators_and_terms_by_command(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     merchant_id, code = make_merchant(app), publish_fares(app)
     runner = app.test_cli_runner()
     terms = ["--trips", "4", "--fen", "300", "--complete-within", "5"]
@@ -156,6 +159,11 @@ def test_operators_and_terms_by_command(app: Flask) -> None:
         transit_commands, ["add-operator", str(make_merchant(app)), "library", *terms]
     )
     assert "transit_benefit_unfit" in strange.output
+    monkeypatch.setattr(assessments, "list_confirmed_assessments", list)  # all are over
+    late = runner.invoke(
+        transit_commands, ["add-operator", str(make_merchant(app)), code, *terms]
+    )
+    assert "(assessment_missing); kind: sharing; what: transit" in late.output
     today = city_date(now())
     for day, exit_code in ((today, 1), (today + timedelta(days=1), 0)):
         told = runner.invoke(
