@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 # The directory must be named before prometheus_client is imported, and hold nothing at the start:
 # what dead processes left would be counted again.
-METRICS = Path(
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="card-metrics-"))
-)
+MADE_METRICS = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+if MADE_METRICS:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="card-metrics-")
+METRICS = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 from prometheus_client import multiprocess  # noqa: E402 -- see above
 
+from app.kernel.processes import leave_no_core  # noqa: E402
 from app.web.logs import logging_settings  # noqa: E402
+
+leave_no_core()
 
 wsgi_app = "wsgi:app"
 bind = os.environ.get("CARD_WEB_BIND", "127.0.0.1:8000")
@@ -52,3 +57,9 @@ def post_worker_init(_worker: Any) -> None:
 def child_exit(_server: Any, worker: Any) -> None:
     """Forget the gauges of a worker that is gone."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Take the directory of the metrics along, if it is ours."""
+    if MADE_METRICS:
+        shutil.rmtree(METRICS, ignore_errors=True)

@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 
 from app.factory import create_app
+from app.kernel.processes import leave_no_core
 from app.web.logs import configure_logging
 
 
@@ -14,6 +15,7 @@ def asks_for_demo() -> bool:
     return os.environ.get("FLASK_RUN_FROM_CLI") == "true" and next(words, None) == "demo"
 
 
+leave_no_core()
 if asks_for_demo():
     app = import_module("demo.commands").app
 else:

@@ -6,7 +6,6 @@ of a voucher counts: the earliest, by one rule that does not know when a scan ar
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -153,13 +152,13 @@ def worst_case_fen() -> int:
 
 def _read(device: EnrolledDevice, upload: str) -> Upload:
     try:
-        read = open_upload(
-            b64decode(upload, validate=True), {device.key.kid: device.key}.get
-        )
+        envelope = b64decode(upload, validate=True)
+    except ValueError as error:  # binascii.Error, or letters that are not ASCII
+        raise refusals.OfflineUploadUnreadable(reason="not_base64") from error
+    try:
+        read = open_upload(envelope, {device.key.kid: device.key}.get)
     except BadEnvelopeError as error:
         raise refusals.OfflineUploadUnreadable(reason=error.reason) from error
-    except binascii.Error as error:
-        raise refusals.OfflineUploadUnreadable(reason="not_base64") from error
     if read.device_id != device.device_id:
         raise refusals.OfflineUploadUnreadable(reason="another_device")
     return read

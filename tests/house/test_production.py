@@ -18,7 +18,11 @@ from demo.servers import ROLES
 from tests.conftest import ROOT
 
 EXAMINED = """
-import sys, wsgi
+import resource, sys
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+import wsgi
+assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0), "a crash leaves personal data on a disk"
 app = wsgi.app
 assert not app.debug and not app.testing, "debugging is on"
 assert not app.config.get("PROPAGATE_EXCEPTIONS"), "exceptions reach the server"
@@ -94,6 +98,20 @@ def test_gunicorn_is_bounded_and_quiet(gunicorn_settings: dict[str, Any]) -> Non
     assert gunicorn_settings["accesslog"] is None
     assert gunicorn_settings["control_socket_disable"]
     assert not gunicorn_settings["preload_app"]
+
+
+def test_d1_gunicorn_leaves_no_core_and_no_metrics_of_its_own(tmp_path: Path) -> None:
+    script = (
+        "import os, resource, runpy; made = runpy.run_path('gunicorn.conf.py');"
+        " assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0);"
+        " assert os.listdir(os.environ['TMPDIR']); made['on_exit'](None);"
+        " assert not os.listdir(os.environ['TMPDIR'])"
+    )
+    environment = {name: os.environ[name] for name in os.environ if "PROMETHEUS" not in name}
+    subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, env={**environment, "TMPDIR": str(tmp_path)}, check=True,
+    )
 
 
 def test_nothing_of_development_is_served(session_app: Flask) -> None:

@@ -262,6 +262,12 @@ def test_an_upload_must_be_the_devices_own(app: Flask, client: FlaskClient, libr
             assert answer.status_code == 422
     assert outcome(upload(app, a_voucher().reference, good)) == (404, "device_unknown")
     assert other_key != key
+    for text in ("***", "券码"):
+        answer = client.post(
+            f"{API}/offline/uploads", json={"device_id": str(device_id), "upload": text}
+        )
+        assert outcome(answer) == (400, "offline_upload_unreadable")
+        assert answer.get_json()["reason"] == "not_base64"
 
 
 def test_q9_a_stolen_key_is_retired(

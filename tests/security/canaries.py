@@ -8,9 +8,12 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from app.web.logs import OUR_LOGGERS, PrivateFormatter
 
 _SHORTEST = 9  # bytes: a name of three Chinese characters
+_WORD = 8  # bytes that are compared at once; no spelling is shorter
 
 
 def spellings(canary: str) -> set[bytes]:
@@ -28,15 +31,22 @@ def spellings(canary: str) -> set[bytes]:
 
 def sightings(canaries: Iterable[str], text: bytes) -> set[str]:
     """The canaries that stand somewhere in a text."""
-    by_start: dict[bytes, list[tuple[bytes, str]]] = {}
+    by_start: dict[int, list[tuple[bytes, str]]] = {}
     for canary in canaries:
         for spelt in spellings(canary):
-            by_start.setdefault(spelt[:_SHORTEST], []).append((spelt, canary))
+            start = int.from_bytes(spelt[:_WORD], "little")
+            by_start.setdefault(start, []).append((spelt, canary))
+    starts = np.array(sorted(by_start), np.dtype("<u8"))
     found = set()
-    for at in range(len(text) - _SHORTEST + 1):
-        for spelt, canary in by_start.get(text[at : at + _SHORTEST], ()):
-            if text.startswith(spelt, at):
-                found.add(canary)
+    for shift in range(min(_WORD, len(text))):
+        words = np.frombuffer(text, starts.dtype, (len(text) - shift) // _WORD, shift)
+        likely = starts[np.minimum(starts.searchsorted(words), len(starts) - 1)] == words
+        for at in np.flatnonzero(likely):
+            place = shift + int(at) * _WORD
+            found |= {
+                canary for spelt, canary in by_start[int(words[at])]
+                if text.startswith(spelt, place)
+            }
     return found
 
 
