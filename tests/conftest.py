@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +54,7 @@ staff.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 # Only the machine's own crash loses what is not synced, and then the tests are gone too.
 UNSYNCED = ("fsync", "synchronous_commit", "full_page_writes")
 VACUUM_MIN_ROWS = 1_000
+_counted_at: dict[str | None, object] = {}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -295,10 +297,23 @@ def session_app(settings: Settings) -> Iterator[Flask]:
         close_connections()
 
 
+@pytest.fixture(scope="session")
+def worker_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
+    """The application with the worker's rights; to make one takes as long as fifty requests."""
+    app = create_app(replace(settings, database_url=test_database.url("card_job")))
+    yield app
+    with app.app_context():
+        close_connections()
+
+
 def forget_limits(app: Flask) -> None:
     """Forget the counts, where this application counts: the last one made in a process decides."""
-    limits.configure_limits(Flask("limits"), redis_url=app.extensions["card_settings"].redis_url)
-    limits.limiter._storage_dead = False  # noqa: SLF001 -- of an application of another test
+    url = app.extensions["card_settings"].redis_url
+    limiter = limits.limiter
+    if _counted_at.get(url) is not limiter._storage:  # noqa: SLF001 -- of another test's application
+        limits.configure_limits(Flask("limits"), redis_url=url)
+        _counted_at[url] = limiter._storage  # noqa: SLF001
+    limiter._storage_dead = False  # noqa: SLF001
     limits.forget_all()
 
 
@@ -375,16 +390,11 @@ def committing_app(session_app: Flask, test_database: Database) -> Iterator[Flas
 
 
 @pytest.fixture
-def job_app(
-    committing_app: Flask, test_database: Database, servers: dict[str, Any]
-) -> Iterator[Flask]:
+def job_app(committing_app: Flask, worker_app: Flask) -> Iterator[Flask]:
     """The application with the worker's rights, beside the one that commits."""
-    given = environment(test_database, Path(servers["keys_file"]))
-    app = create_app(
-        Settings.from_environ(given | {"DATABASE_URL": test_database.url("card_job")})
-    )
-    yield app
-    with app.app_context():
+    yield worker_app
+    with worker_app.app_context():
+        db.session.remove()
         close_connections()
 
 

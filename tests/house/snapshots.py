@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,11 @@ def grants_of(made: Database) -> list[str]:
         return sorted(row[0] for row in connection.execute(GRANTS).fetchall())
 
 
-def matrix() -> list[Route]:
+@cache
+def matrix() -> tuple[Route, ...]:
     """The routes of the access matrix."""
     document: dict[str, Any] = tomllib.loads(MATRIX_FILE.read_text(encoding="utf-8"))
-    return [Route.from_document(entry) for entry in document.get("route", [])]
+    return tuple(Route.from_document(entry) for entry in document.get("route", []))
 
 
 def write_matrix(routes: list[Route]) -> None:

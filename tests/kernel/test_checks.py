@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 
-from app.config import Settings
-from app.factory import create_app
 from app.kernel import checks
 from app.kernel.database import close_connections, db
 from app.schedule import verify
@@ -18,11 +15,9 @@ from tests.conftest import truncate_all
 
 
 @pytest.fixture
-def job_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
-    changed = dataclasses.replace(settings, database_url=test_database.url("card_job"))
-    app = create_app(changed)
-    with app.app_context():
-        yield app
+def job_app(worker_app: Flask, test_database: Database) -> Iterator[Flask]:
+    with worker_app.app_context():
+        yield worker_app
         db.session.remove()
         close_connections()
     truncate_all(test_database)

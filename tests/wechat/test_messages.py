@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +10,12 @@ import psycopg
 import pytest
 from flask import Flask
 
-from app.config import Settings
-from app.factory import create_app
-from app.kernel.database import close_connections, transaction
+from app.kernel.database import transaction
 from app.kernel.errors import Unavailable
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
 from app.members import operations
 from app.wechat.messages import REDEEMED_TOPIC, redeemed_data, send_redeemed
-from demo.servers import Database
 from tests.members.api import claims_of, join, keys_of, made_up_person
 from tests.members.people import made_up_member
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
@@ -31,15 +26,6 @@ PAYLOAD = {
 }
 SEND_PATH = "/cgi-bin/message/subscribe/send"
 TEMPLATE = "template-redeemed"
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings: Settings, test_database: Database) -> Iterator[Flask]:
-    """The application with the rights of the worker."""
-    app = create_app(replace(settings, database_url=test_database.url("card_job")))
-    yield app
-    with app.app_context():
-        close_connections()
 
 
 def message_for(app: Flask, sandbox: SandboxControl) -> tuple[Message, str]:

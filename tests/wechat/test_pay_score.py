@@ -19,10 +19,9 @@ from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from app.config import Settings
-from app.factory import create_app
 from app.kernel import jobs
 from app.kernel.clock import CITY_ZONE
-from app.kernel.database import close_connections, transaction
+from app.kernel.database import transaction
 from app.kernel.jobs import Message
 from app.members.queries import database_now
 from app.service_orders import due
@@ -42,16 +41,6 @@ from wechat_integration.sandbox.pay_notices import notice_body, signed_headers
 NOTICES = "/wechat/pay-score"
 ORDERS = "/v3/payscore/serviceorder"
 PERMISSION = "/api/v1/me/pay-score/permission"
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
-    """The application with the rights of the worker."""
-    made = request.getfixturevalue("test_database")
-    app = create_app(replace(settings, database_url=made.url("card_job")))
-    yield app
-    with app.app_context():
-        close_connections()
 
 
 @pytest.fixture
