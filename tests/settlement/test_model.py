@@ -65,10 +65,8 @@ class Model:
         """What happens in a month; an act on a voucher comes after the one before it."""
         chains = [self._voucher(month_on) for _ in range(VOUCHERS_A_MONTH)]
         acts = []
-        while chains:
-            chain = self.generator.choice(chains)
-            acts.append(chain.pop(0))
-            chains = [one for one in chains if one]
+        while chains := [one for one in chains if one]:
+            acts.append(self.generator.choice(chains).pop(0))
         return acts
 
     def expected(self) -> Sums:
