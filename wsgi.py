@@ -1,12 +1,15 @@
 """The gunicorn entry point, and where `flask --app wsgi …` finds its commands."""
 
+import gc
 import os
 import sys
 from importlib import import_module
 
-from app.factory import create_app
-from app.kernel.processes import leave_no_core
-from app.web.logs import configure_logging
+gc.disable()  # nothing that is loaded here is garbage: to look again and again costs a third
+
+from app.factory import create_app  # noqa: E402 -- see above
+from app.kernel.processes import leave_no_core  # noqa: E402
+from app.web.logs import configure_logging  # noqa: E402
 
 
 def asks_for_demo() -> bool:
@@ -21,3 +24,4 @@ if asks_for_demo():
 else:
     app = create_app()
     configure_logging(app.extensions["card_settings"].log_level)
+gc.enable()

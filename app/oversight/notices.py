@@ -9,7 +9,7 @@ from typing import Final
 from app.kernel.clock import CITY_ZONE
 from app.oversight.affected import IN_TABLE
 from app.oversight.incidents import AffectedPerson, KnownIncident
-from app.rights.paper import labels
+from app.rights.labels import labels
 from app.trail.wording import field_name, what_was_done
 
 _SCOPES: Final[Mapping[str, str]] = {

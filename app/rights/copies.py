@@ -31,7 +31,6 @@ from app.members.profiles import CitizenNotFound
 from app.members.queries import database_now, find_data_key, is_active
 from app.rights.gathering import gather
 from app.rights.models import CopyHandle, PersonalCopy
-from app.rights.paper import print_copy
 from app.rights.queries import AskedCopy, find_copy
 from app.trail.operations import SYSTEM, Actor
 
@@ -220,6 +219,8 @@ def _asker(citizen_id: UUID) -> Actor:
 
 
 def _packed(document: dict[str, Any]) -> bytes:
+    from app.rights.paper import print_copy  # noqa: PLC0415 -- only a worker writes PDF
+
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("copy.json", orjson.dumps(document, option=OPTIONS, default=str))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +12,9 @@ from fpdf import FPDF
 from fpdf.fonts import TTFFont
 
 from app.kernel.clock import CITY_ZONE
+from app.rights.labels import labels
 
 FONT_FILE: Final = Path(__file__).parent / "fonts" / "CardSansSC-Regular.otf"
-LABELS_FILE: Final = Path(__file__).parent / "labels.toml"
 FONT: Final = "CardSansSC"
 ROWS_PRINTED_MAX: Final = 500  # of one table, the newest; the JSON beside has them all
 TEXT_PRINTED_MAX: Final = 1_000  # characters; a file is in the JSON, in base64
@@ -28,12 +26,6 @@ INTRODUCTION: Final = (
 FIRST: Final = (
     "citizens", "citizen_profiles", "consents", "trail_entries", "scores", "records",
 )  # fmt: skip
-
-
-@cache
-def labels() -> Mapping[str, Mapping[str, str]]:
-    """What tables and columns are called, under `tables` and `columns`."""
-    return tomllib.loads(LABELS_FILE.read_text(encoding="utf-8"))
 
 
 def print_copy(document: Mapping[str, Any]) -> bytes:

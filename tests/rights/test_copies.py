@@ -25,7 +25,8 @@ from app.records.keeping import details_context
 from app.rights.copies import make_copy, prune_copies
 from app.rights.data_inventory import COPIED, About, read_inventory
 from app.rights.gathering import ACTOR_NAME, TRAIL, plain_name
-from app.rights.paper import FONT_FILE, labels, print_copy
+from app.rights.labels import labels
+from app.rights.paper import FONT_FILE, print_copy
 from tests.house.snapshots import COPY_SCHEMA
 from tests.members.api import Person, bearer, claims_of, join, keys_of, made_up_person
 from tests.redemptions.builders import API
