@@ -57,7 +57,7 @@ CHECKS = [
 REFUSED = [*CHECKS, openapi_checks.negative_data_rejection]
 
 
-CI_EXAMPLES, FULL_EXAMPLES = 16, 100
+CI_EXAMPLES, FULL_EXAMPLES = 10, 100
 
 
 def bounded(examples: int) -> settings:

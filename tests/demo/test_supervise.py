@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from demo.processes import ProcessFailedError
+from demo.servers import Database
 from demo.supervise import Stack, running_stack
 from tests.conftest import ROOT, fresh_database
 
@@ -46,10 +47,13 @@ def is_ready(stack: Stack) -> bool:
         return False
 
 
-def test_what_is_killed_comes_back(servers: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_killed_comes_back(
+    servers: dict[str, Any], test_database: Database, tmp_path: Path
+) -> None:
+    name = f"{test_database.name}_stack"
     redis_url = f"redis://127.0.0.1:{servers['redis_port']}/15"
     with (
-        fresh_database(servers, "card_test_stack") as database,
+        fresh_database(servers, name, template=servers["template"]) as database,
         running_stack(directory=tmp_path, database=database, redis_url=redis_url) as stack,
     ):
         assert is_ready(stack)
@@ -73,10 +77,13 @@ def test_what_is_killed_comes_back(servers: dict[str, Any], tmp_path: Path) -> N
     assert '"logger":"app.access"' not in (tmp_path / "log" / "web.log").read_text("utf-8")
 
 
-def test_what_cannot_start_is_told(servers: dict[str, Any], tmp_path: Path) -> None:
+def test_what_cannot_start_is_told(
+    servers: dict[str, Any], test_database: Database, tmp_path: Path
+) -> None:
+    name = f"{test_database.name}_stack"
     redis_url = f"redis://127.0.0.1:{servers['redis_port']}/15"
     with (
-        fresh_database(servers, "card_test_stack") as database,
+        fresh_database(servers, name, template=servers["template"]) as database,
         pytest.raises(ProcessFailedError, match="CARD_JOB_CONCURRENCY must be a whole number"),
         running_stack(
             directory=tmp_path,
@@ -87,7 +94,7 @@ def test_what_cannot_start_is_told(servers: dict[str, Any], tmp_path: Path) -> N
     ):
         pass
     with (
-        fresh_database(servers, "card_test_stack") as database,
+        fresh_database(servers, name, template=servers["template"]) as database,
         pytest.raises(ProcessFailedError, match="web does not stay up"),
         running_stack(
             directory=tmp_path,

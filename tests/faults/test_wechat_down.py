@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from demo.servers import Database
 from demo.supervise import Stack, running_stack
 from tests.conftest import Sized, fresh_database
 from tests.faults.city import (
@@ -87,10 +88,12 @@ class Place:
 
 @pytest.fixture
 def place(
-    tmp_path: Path, servers: dict[str, Any], redis_url: str, worker_id: str
+    tmp_path: Path, servers: dict[str, Any], test_database: Database, redis_url: str
 ) -> Iterator[Place]:
     with ExitStack() as opened:
-        database = opened.enter_context(fresh_database(servers, f"card_faults_{worker_id}"))
+        database = opened.enter_context(
+            fresh_database(servers, f"{test_database.name}_faults", template=servers["template"])
+        )
         stack = opened.enter_context(
             running_stack(directory=tmp_path, database=database, redis_url=redis_url, extra=SERVICE)
         )

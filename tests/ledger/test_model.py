@@ -333,7 +333,7 @@ def test_the_ledger_is_the_model(app: Flask, sized: Sized) -> None:
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            max_examples=sized(ci=50, full=2_000),
+            max_examples=sized(ci=25, full=2_000),
             stateful_step_count=30,
             deadline=None,
             print_blob=True,

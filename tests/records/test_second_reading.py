@@ -24,7 +24,7 @@ def test_random_folders(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reshape, "JSON_ROWS_MAX", 25)  # the files are small
-    for seed in range(118, 118 + sized(ci=2, full=100)):
+    for seed in range(118, 118 + sized(ci=1, full=100)):
         dice = Dice(seed)
         files = make_folder(dice)
         folder, excel = tmp_path / f"{seed}", tmp_path / f"{seed}-excel"

@@ -154,7 +154,7 @@ def test_q10_any_order_gives_the_same_state(city: City, sized: Sized) -> None:
     sent_twice = generator.sample(city.scans, len(city.scans) // 20)
     states = []
     arrivals = []
-    for _ in range(sized(ci=5, full=100)):
+    for _ in range(sized(ci=3, full=100)):
         city.forget()
         order = [*city.scans, *sent_twice]
         generator.shuffle(order)
@@ -186,7 +186,7 @@ def test_q11_any_missing_scan_is_named(city: City, sized: Sized) -> None:
     for device, record in city.scans:
         by_device.setdefault(device, []).append(record)
     devices = [device for device in sorted(by_device) if len(by_device[device]) >= 3]
-    for _ in range(sized(ci=5, full=50)):
+    for _ in range(sized(ci=3, full=50)):
         city.forget()
         lost: dict[UUID, set[int]] = {}
         for device in devices:

@@ -189,7 +189,7 @@ def test_r2_r4_nothing_is_done_beyond_the_consents_that_stand(
     change = nullcontext() if is_checked else changed_function(city.admin, STATE, UNCHECKED)
 
     @settings(
-        max_examples=sized(ci=25, full=500), deadline=None, phases=[Phase.generate],
+        max_examples=sized(ci=15, full=500), deadline=None, phases=[Phase.generate],
         derandomize=True, database=None,
     )
     @given(steps=STEPS)

@@ -102,7 +102,7 @@ def facts_of(town: list[Adult], head: int) -> list[Fact] | None:
 def test_households_by_any_scheme(app: Flask, sized: Sized) -> None:
     versions = iter(range(1_000_000))
 
-    @settings(max_examples=sized(ci=150, full=3000), deadline=None, database=None,
+    @settings(max_examples=sized(ci=60, full=3000), deadline=None, database=None,
               suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(document=schemes(), town=towns())
     def agree(document: str, town: list[Adult]) -> None:

@@ -260,7 +260,7 @@ def require_oracle(
 def test_any_scheme_gives_what_its_rules_say(app: Flask, sized: Sized) -> None:
     versions = iter(range(1_000_000))
 
-    @settings(max_examples=sized(ci=150, full=3000), deadline=None, database=None,
+    @settings(max_examples=sized(ci=60, full=3000), deadline=None, database=None,
               suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(document=schemes(), everybody=people())
     def agree(document: str, everybody: list[list[Fact]]) -> None:

@@ -163,7 +163,7 @@ def test_any_rank_is_what_looking_at_everybody_gives(city: City, sized: Sized) -
     for code in "ab":
         households.add_village(village_code=code, name=code)
 
-    @settings(max_examples=sized(ci=40, full=1000), deadline=None, database=None,
+    @settings(max_examples=sized(ci=20, full=1000), deadline=None, database=None,
               suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(rank=RANK, top=TOP, people=st.lists(PERSON, min_size=15, max_size=60))
     def agree(rank: dict[str, Any], top: dict[str, int], people: list[Person]) -> None:

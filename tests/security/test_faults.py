@@ -62,7 +62,7 @@ def test_s44_forced_faults_tell_nothing(
     person = world.theirs.person
     faults = 0
     with everything_logged() as logged:
-        for table in tables(admin)[: sized(ci=8, full=1_000)]:
+        for table in tables(admin)[: sized(ci=4, full=1_000)]:
             limits.forget_all()
             rename(admin, table, "hidden")
             try:
