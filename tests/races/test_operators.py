@@ -98,13 +98,15 @@ RACES = {
 
 
 @contextmanager
-def slow_writes(admin: Admin, table: str) -> Iterator[None]:
+def slow_writes(
+    admin: Admin, table: str, *, event: str = "INSERT", seconds: float = 0.5
+) -> Iterator[None]:
     """Everybody looks before anybody has written."""
     admin.execute(
         "CREATE FUNCTION race_pause() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;"
+        f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;"
         "GRANT EXECUTE ON FUNCTION race_pause() TO card_web;"
-        f"CREATE TRIGGER race_pause BEFORE INSERT ON {table}"
+        f"CREATE TRIGGER race_pause BEFORE {event} ON {table}"
         " FOR EACH ROW EXECUTE FUNCTION race_pause()"
     )
     try:
