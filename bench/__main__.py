@@ -58,6 +58,7 @@ def main(only: str) -> None:
 
 def _print(figures: list[dict[str, Any]]) -> None:
     for figure in figures:
+        assert figure.keys() >= {"name", "value", "unit", "ratio", "limit"}, figure
         print(json.dumps(figure, ensure_ascii=False), flush=True)
 
 

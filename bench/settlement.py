@@ -114,9 +114,9 @@ def measure_settlement(ready: Ready) -> list[dict[str, Any]]:
     }  # fmt: skip
     return [
         {
-            "what": f"settlement: {what}, {REDEMPTIONS} redemptions a month",
-            "seconds": round(statistics.median(taken), 4), "bare_sum_seconds": round(floor, 4),
-            "ratio": round(statistics.median(taken) / floor, 3),
+            "name": f"{what}, {REDEMPTIONS} redemptions a month ÷ bare sum of them",
+            "value": round(statistics.median(taken), 4), "unit": "s",
+            "ratio": round(statistics.median(taken) / floor, 3), "limit": None,
         }
         for what, taken in named.items()
     ]  # fmt: skip
