@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_TIMEOUT = "SET LOCAL statement_timeout = '10min'"
+from app.kernel.database import reading_whole_tables
+
 FINDINGS_MAX = 2000
 
 
@@ -392,9 +392,9 @@ CHECKS: tuple[Check, ...] = (
 
 def find_faults(session: Session) -> list[Finding]:
     """Run every check; at most FINDINGS_MAX findings each."""
-    session.execute(text(_TIMEOUT))
     found: list[Finding] = []
-    for check in CHECKS:
-        rows = session.connection().exec_driver_sql(f"{check.sql} LIMIT {FINDINGS_MAX}")
-        found += [Finding(check.invariant, *row) for row in rows]
+    with reading_whole_tables(session):
+        for check in CHECKS:
+            rows = session.connection().exec_driver_sql(f"{check.sql} LIMIT {FINDINGS_MAX}")
+            found += [Finding(check.invariant, *row) for row in rows]
     return found

@@ -14,10 +14,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.kernel.database import reading_whole_tables
 from app.service_orders.transitions import HOLDING, TRANSITIONS, State
 
 FINDINGS_MAX: Final = 2000
-VERIFY_TIMEOUT: Final = "10min"
 _ENDED: Final = frozenset(State) - {state for state, _ in TRANSITIONS}
 
 
@@ -115,17 +115,13 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
 
 def find_faults(session: Session) -> list[Finding]:
     """Run every check; at most FINDINGS_MAX findings each."""
-    session.execute(text(f"SET LOCAL statement_timeout = '{VERIFY_TIMEOUT}'"))
-    # Whole tables meet here.  Where statistics still say that they are empty, as on a city's first
-    # days, they would meet row by row.
-    session.execute(text("SET LOCAL enable_nestloop = off"))
     states = {
         "holding": [state.value for state in HOLDING], "ended": [state.value for state in _ENDED]
     }
     found: list[Finding] = []
-    for invariant, sql in CHECKS:
-        asked = {name: value for name, value in states.items() if f":{name}" in sql}
-        rows = session.execute(text(f"{sql} LIMIT {FINDINGS_MAX}"), asked)
-        found.extend(Finding(invariant, *row) for row in rows)
-    session.execute(text("SET LOCAL enable_nestloop = on"))
+    with reading_whole_tables(session):
+        for invariant, sql in CHECKS:
+            asked = {name: value for name, value in states.items() if f":{name}" in sql}
+            rows = session.execute(text(f"{sql} LIMIT {FINDINGS_MAX}"), asked)
+            found.extend(Finding(invariant, *row) for row in rows)
     return found
