@@ -18,8 +18,8 @@ METRICS = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 from prometheus_client import multiprocess  # noqa: E402 -- see above
 
-from app.kernel.processes import leave_no_core  # noqa: E402
-from app.web.logs import logging_settings  # noqa: E402
+from app.kernel.processes import leave_no_core  # noqa: E402 -- see above
+from app.web.logs import logging_settings  # noqa: E402 -- see above
 
 leave_no_core()
 

@@ -8,8 +8,8 @@ from importlib import import_module
 gc.disable()  # nothing that is loaded here is garbage: to look again and again costs a third
 
 from app.factory import create_app  # noqa: E402 -- see above
-from app.kernel.processes import leave_no_core  # noqa: E402
-from app.web.logs import configure_logging  # noqa: E402
+from app.kernel.processes import leave_no_core  # noqa: E402 -- see above
+from app.web.logs import configure_logging  # noqa: E402 -- see above
 
 
 def asks_for_demo() -> bool:

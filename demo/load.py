@@ -23,7 +23,7 @@ from app.benefits.operations import LoadedCatalogue as LoadedBenefits
 from app.benefits.operations import load_catalogue as load_benefits
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.members.queries import list_current_texts
+from app.members.consents import kind_of_sharing
 from app.records.catalogue import REGISTER, load_catalogue, read_catalogue_file
 from app.records.editing import publish_first_catalogue
 from app.records.operations import DeliveryRequest, import_register, register_source
@@ -184,16 +184,16 @@ def prepare_programme(*, since: date | None = None) -> None:
 
 def publish_benefits(document: str) -> LoadedBenefits:
     """Publish a catalogue of benefits; all sharing in it is assessed first, by two operators."""
-    sensitive = {one.purpose for one in list_current_texts() if one.sensitive}
-    purposes = {one.consent_purpose for one in parse_catalogue(document)} - {None}
-    for kind, covers in (("sensitive", purposes & sensitive), ("sharing", purposes - sensitive)):
+    purposes = {one.consent_purpose for one in parse_catalogue(document) if one.consent_purpose}
+    for purpose in sorted(purposes):
         assessment_id = new_id()
         register_assessment(
             assessment=NewAssessment(
-                assessment_id=assessment_id, kind=kind, title="权益服务影响评估",
-                concluded_on=current_day(), summary="接收方只得知权益内容，不得知信用分和记录。",
+                assessment_id=assessment_id, kind=kind_of_sharing(purpose),
+                title="权益服务影响评估", concluded_on=current_day(),
+                summary="接收方只得知权益内容，不得知信用分和记录。",
                 document_hash=hashlib.sha256(document.encode()).digest(),
-                covers=tuple(sorted(map(str, covers))),
+                covers=(purpose,),
             ),
             operator_id=new_id(), reason="评估报告已通过评审",
         )

@@ -312,8 +312,8 @@ def forget_limits(app: Flask) -> None:
     limiter = limits.limiter
     if _counted_at.get(url) is not limiter._storage:  # noqa: SLF001 -- of another test's application
         limits.configure_limits(Flask("limits"), redis_url=url)
-        _counted_at[url] = limiter._storage  # noqa: SLF001
-    limiter._storage_dead = False  # noqa: SLF001
+        _counted_at[url] = limiter._storage  # noqa: SLF001 -- the extension tells it to nobody
+    limiter._storage_dead = False  # noqa: SLF001 -- a fault of an earlier test
     limits.forget_all()
 
 

@@ -29,10 +29,10 @@ from app.kernel.database import reading, savepoint, transaction, transaction_req
 from app.kernel.errors import refusal
 from app.kernel.ids import new_id
 from app.ledger import queries as ledger
-from app.members.queries import list_consents, list_current_texts
+from app.members.consents import require_assessed_sharing
+from app.members.queries import list_consents
 from app.records.queries import catalogue_in_force
 from app.scoring import queries as scoring
-from app.trail.assessments import require_covered
 
 STOCK_BUCKETS: Final = 16
 
@@ -114,8 +114,7 @@ def _require_assessed(session: Session, entry: CatalogueEntry) -> None:
         Benefit.code == entry.code, Benefit.consent_purpose == purpose
     )
     if purpose is not None and session.scalars(earlier.limit(1)).first() is None:
-        sensitive = {one.purpose for one in list_current_texts() if one.sensitive}
-        require_covered(kind="sensitive" if purpose in sensitive else "sharing", what=purpose)
+        require_assessed_sharing(purpose)
 
 
 def _publish(session: Session, entry: CatalogueEntry) -> None:

@@ -175,6 +175,17 @@ def _require_assessed(
         require_covered(kind="sharing", what=purpose)
 
 
+def kind_of_sharing(purpose: str) -> str:
+    """Which kind of assessment telling a receiver takes: by whether the consent is sensitive."""
+    text = current_texts().get(purpose)
+    return "sensitive" if text is not None and text.sensitive else "sharing"
+
+
+def require_assessed_sharing(purpose: str) -> None:
+    """Before somebody begins to be told what this consent allows.  AssessmentMissing."""
+    require_covered(kind=kind_of_sharing(purpose), what=purpose)
+
+
 def hash_text(title: str, body: str) -> bytes:
     """SHA-256 over the title, a line end and the body: what a consent row proves."""
     return hashlib.sha256(f"{title}\n{body}".encode()).digest()

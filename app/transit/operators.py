@@ -15,9 +15,9 @@ from app.kernel.clock import city_today
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
+from app.members.consents import require_assessed_sharing
 from app.members.sources import NewCredential, create_source_account
 from app.merchants.queries import require_active_merchant
-from app.trail.assessments import require_covered
 from app.trail.operations import SYSTEM, record_act
 from app.transit import refusals
 from app.transit.models import TransitOperator, TransitTerms
@@ -59,7 +59,7 @@ def register_operator(
     benefit = find_current(code=benefit_code)
     if benefit is None or set(benefit.baseline) != {PRICE_WORD} or not benefit.consent_purpose:
         raise refusals.TransitBenefitUnfit
-    require_covered(kind="sharing", what=benefit.consent_purpose)
+    require_assessed_sharing(benefit.consent_purpose)
     source_id = new_id()
     line = {"merchant_id": merchant_id, "source_id": source_id, "benefit_code": benefit_code}
     with transaction() as session:

