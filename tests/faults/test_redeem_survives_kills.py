@@ -28,7 +28,7 @@ from tests.faults.city import (
     wait_until,
 )
 from tests.faults.storm import Killer, Storm, prepare_storm
-from tests.races.test_redemptions_redeem import REDEEM, WITHOUT_LOCK, without_the_keys
+from tests.races.test_redemptions_redeem import REDEEM, without_lock, without_the_keys
 from tests.races.threads import changed_function
 from wechat_integration.sandbox.control import SandboxControl
 
@@ -123,7 +123,7 @@ def test_without_lock_and_keys_the_same_storm_is_found_out(service: Ground) -> N
     with (
         psycopg.connect(service.stack.database.admin_url, autocommit=True) as admin,
         without_the_keys(admin),
-        changed_function(admin, REDEEM, WITHOUT_LOCK),
+        changed_function(admin, REDEEM, without_lock("pg_sleep(0.3)")),
     ):
         storm.blow(service.stack.base_url, clients=16, kills=[killer.web_worker])
         assert storm.violations() != []

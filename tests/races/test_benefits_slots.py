@@ -12,15 +12,16 @@ from flask import Flask
 from tests.benefits.test_slots import DAYS, claim_slot, publish_slots, slots_on
 from tests.conftest import Sized
 from tests.races.test_benefits_stock import BUSY
-from tests.races.threads import at_once, changed_function
+from tests.races.threads import at_once, changed_function, meeting
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import Citizen, make_citizen
 from tests.redemptions.checks import assert_redemptions_agree
 
+TAKE_SLOT = "benefit_take_slot(uuid, timestamptz)"
 # Somebody who looks whether there is a place and then takes one, without asking the row again.
 LOOK_THEN_TAKE = {
     "WHERE s.taken_count < b.slot_capacity;": ";",
-    "IF left_now = 0 THEN": "PERFORM pg_sleep(0.1); IF left_now = 0 THEN",
+    "IF left_now = 0 THEN": "PERFORM race_meet(4); IF left_now = 0 THEN",
 }
 
 
@@ -57,6 +58,6 @@ def test_who_looks_before_taking_gives_more_than_there_is(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
     benefit = publish_slots(committing_app, slots={**DAYS, "capacity": 1})
-    with changed_function(admin, "benefit_take_slot(uuid, timestamptz)", LOOK_THEN_TAKE):
+    with meeting(admin), changed_function(admin, TAKE_SLOT, LOOK_THEN_TAKE):
         outcomes = claimed_at_once(committing_app, benefit, 4, 1)
     assert outcomes[""] > 1

@@ -12,14 +12,14 @@ from flask import Flask
 
 from app.kernel.ids import new_id
 from tests.conftest import Sized
-from tests.races.threads import at_once, changed_function
+from tests.races.threads import at_once, changed_function, meeting
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import Citizen, make_citizen, publish_benefit
 
 BUSY = 503  # the pool of the tests is small
 WITHOUT_LOCK = {
     "ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED;":
-        "ORDER BY random() LIMIT 1; PERFORM pg_sleep(0.1);",
+        "ORDER BY random() LIMIT 1; PERFORM race_meet(4);",
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_without_the_lock_more_is_given_than_there_is(
     law = "ALTER TABLE benefit_stock {} CONSTRAINT ck_benefit_stock__left_count {}"
     admin.execute(law.format("DROP", ""))
     try:
-        with changed_function(admin, "benefit_take(uuid)", WITHOUT_LOCK):
+        with meeting(admin), changed_function(admin, "benefit_take(uuid)", WITHOUT_LOCK):
             outcomes = claimed_by_all(committing_app, benefit, 4, 1)
     finally:
         admin.execute("DELETE FROM benefit_stock WHERE left_count < 0")

@@ -17,8 +17,7 @@ from app.deaths import operations
 from app.web.auth import Role
 from demo.load import prepare_programme
 from tests.deaths.office import Office, Operator, make_office, make_person
-from tests.races.test_operators import slow_writes
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import make_staff, staff_tokens
 
@@ -56,7 +55,7 @@ def run(app: Flask, admin: psycopg.Connection[Any], table: str) -> list[str]:
         partial(said, replace(office, client=app.test_client()), who, word)
         for who, word in ((office.second, True), (third, False))
     ]
-    with slow_writes(admin, table, event="UPDATE", seconds=2):
+    with meeting_before_writes(admin, table, len(calls), event="UPDATE", seconds=2):
         answers = at_once(calls)
     return sorted("" if one.status_code == 200 else outcome(one)[1] for one in answers)
 

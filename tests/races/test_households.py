@@ -14,25 +14,10 @@ from werkzeug.test import TestResponse
 
 from app.households import operations
 from tests.households.town import TEXT, Villager, villager
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 
 JOIN = "/api/v1/me/household/join"
-
-
-@contextmanager
-def slow_seats(admin: psycopg.Connection[Any]) -> Iterator[None]:
-    """Everybody has looked before anybody sits."""
-    admin.execute(
-        "CREATE FUNCTION race_pause() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END $$;"
-        "GRANT EXECUTE ON FUNCTION race_pause() TO card_web;"
-        "CREATE TRIGGER race_pause BEFORE INSERT ON household_seats"
-        " FOR EACH ROW EXECUTE FUNCTION race_pause()"
-    )
-    try:
-        yield
-    finally:
-        admin.execute("DROP TRIGGER race_pause ON household_seats; DROP FUNCTION race_pause()")
+SEATS = "household_seats"
 
 
 @contextmanager
@@ -73,7 +58,7 @@ def test_two_households_at_once_are_one(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
     one, codes = villager(committing_app), [head.invite() for head in heads(committing_app, 3)]
-    with slow_seats(admin):
+    with meeting_before_writes(admin, SEATS, 3):
         answers = join_all(committing_app, one, codes)
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
     assert seats(admin, one) == 1
@@ -83,7 +68,7 @@ def test_without_the_key_one_adult_sits_in_several(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
     one, codes = villager(committing_app), [head.invite() for head in heads(committing_app, 2)]
-    with without_the_key(admin), slow_seats(admin):
+    with without_the_key(admin), meeting_before_writes(admin, SEATS, 2):
         join_all(committing_app, one, codes)
         assert seats(admin, one) == 2
 

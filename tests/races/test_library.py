@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app.library.machines import present
 from tests.library.reading_room import Library, open_library, publish_figures
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 from tests.redemptions.builders import Citizen, keys_of, make_citizen
 
 RACERS = 6
@@ -32,7 +32,8 @@ def library(committing_app: Flask) -> Library:
 def without(admin: psycopg.Connection[Any], change: str, back: str, table: str) -> Iterator[None]:
     admin.execute(change)
     try:
-        yield
+        with meeting_before_writes(admin, table, RACERS):
+            yield
     finally:
         admin.execute(f"TRUNCATE {table}; {back}")
 

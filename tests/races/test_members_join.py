@@ -17,32 +17,17 @@ from app.kernel.keys import KeyRing, new_key_document
 from app.members import operations
 from tests.members.api import Person, join_body, keys_of, made_up_person
 from tests.members.people import made_up_member
-from tests.races.threads import at_once, changed_function
+from tests.races.threads import at_once, changed_function, meeting_before_writes
 from wechat_integration.sandbox.control import SandboxControl
 
 RACERS = 4
+LOOKUP = "citizen_lookup"
 CLAIMED = "FROM unnest(indexes, citizens, key_ids) AS w (blind_index, citizen_id, key_id)"
 # Of each citizen's indexes, which come in the order of the ring, only the first is claimed.
 FIRST_KEY_ALONE = {
     CLAIMED: "FROM (SELECT DISTINCT ON (citizen_id) * FROM unnest(indexes, citizens, key_ids)"
     " WITH ORDINALITY AS one (blind_index, citizen_id, key_id, at) ORDER BY citizen_id, at) AS w",
 }
-
-
-@contextmanager
-def slow_lookup(admin: psycopg.Connection[Any]) -> Iterator[None]:
-    """Everybody has looked before anybody claims."""
-    admin.execute(
-        "CREATE FUNCTION race_pause() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END $$;"
-        "GRANT EXECUTE ON FUNCTION race_pause() TO card_web;"
-        "CREATE TRIGGER race_pause BEFORE INSERT ON citizen_lookup"
-        " FOR EACH ROW EXECUTE FUNCTION race_pause()"
-    )
-    try:
-        yield
-    finally:
-        admin.execute("DROP TRIGGER race_pause ON citizen_lookup; DROP FUNCTION race_pause()")
 
 
 @contextmanager
@@ -76,7 +61,7 @@ def test_one_phone_joins_at_once(
     committing_app: Flask, sandbox: SandboxControl, admin: psycopg.Connection[Any]
 ) -> None:
     person = made_up_person(sandbox)
-    with slow_lookup(admin):
+    with meeting_before_writes(admin, LOOKUP, RACERS):
         answers = race(committing_app, sandbox, [person] * RACERS)
     assert [answer.status_code for answer in answers] == [201] * RACERS
     assert citizens(admin) == 1
@@ -89,7 +74,7 @@ def test_two_wechat_accounts_claim_one_person(
     others = [
         made_up_person(sandbox, name=one.name, id_number=one.id_number) for _ in range(RACERS - 1)
     ]
-    with slow_lookup(admin):
+    with meeting_before_writes(admin, LOOKUP, RACERS):
         answers = race(committing_app, sandbox, [one, *others])
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * (RACERS - 1)
     assert citizens(admin) == 1
@@ -100,7 +85,7 @@ def test_one_wechat_account_claims_two_people(
 ) -> None:
     one = made_up_person(sandbox)
     other = made_up_person(sandbox, openid=one.openid)
-    with slow_lookup(admin):
+    with meeting_before_writes(admin, LOOKUP, 2):
         answers = race(committing_app, sandbox, [one, other])
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     assert citizens(admin) == 1
@@ -111,7 +96,7 @@ def test_without_the_key_one_person_becomes_several_citizens(
 ) -> None:
     one = made_up_person(sandbox)
     other = made_up_person(sandbox, name=one.name, id_number=one.id_number)
-    with without_the_key(admin), slow_lookup(admin):
+    with without_the_key(admin), meeting_before_writes(admin, LOOKUP, 2):
         race(committing_app, sandbox, [one, other])
         assert citizens(admin) > 1
 
@@ -164,7 +149,7 @@ def test_d4_processes_with_different_keys_make_a_person_once(
 ) -> None:
     before, known, used = rings()
     found = set()
-    with slow_lookup(admin):
+    with meeting_before_writes(admin, LOOKUP, 2):
         for pair in ((before, known), (used, known)):
             found |= registered_by(committing_app, *pair)
     assert citizens(admin) == len(found) == 6
@@ -178,7 +163,7 @@ def test_d4_claimed_under_the_key_in_use_alone_a_person_becomes_two(
     """The control: without the indexes under the other keys of the ring."""
     _, known, used = rings()
     claim = "citizen_lookup_claim(text,uuid[],bytea[],bigint[])"
-    with slow_lookup(admin), changed_function(admin, claim, FIRST_KEY_ALONE):
+    with meeting_before_writes(admin, LOOKUP, 2), changed_function(admin, claim, FIRST_KEY_ALONE):
         with pytest.raises(AssertionError):
             registered_by(committing_app, known, used)
         assert citizens(admin) == 6

@@ -8,12 +8,13 @@ import psycopg
 from flask import Flask
 
 from tests.members.api import bearer, citizen_tokens, staff_tokens
-from tests.races.threads import at_once, changed_function
+from tests.races.threads import at_once, changed_function, meeting
 from wechat_integration.sandbox.control import SandboxControl
 
 RACERS = 50
+REFRESH = "citizen_refresh(uuid, uuid, uuid, uuid)"
 WITHOUT_LOCK = {
-    " FOR UPDATE;": "; PERFORM pg_sleep(0.2);",  # everybody has read before anybody writes
+    " FOR UPDATE;": "; PERFORM race_meet(4);",  # everybody has read before anybody writes
 }
 
 
@@ -50,6 +51,6 @@ def test_without_the_lock_several_win(
     committing_app: Flask, sandbox: SandboxControl, admin: psycopg.Connection[Any]
 ) -> None:
     tokens = citizen_tokens(committing_app.test_client(), sandbox)
-    with changed_function(admin, "citizen_refresh(uuid, uuid, uuid, uuid)", WITHOUT_LOCK):
+    with meeting(admin), changed_function(admin, REFRESH, WITHOUT_LOCK):
         answers = race(committing_app, tokens["refresh_token"], racers=4)
     assert len(winners(answers)) > 1

@@ -13,7 +13,7 @@ from flask import Flask
 from app.web.auth import Role
 from tests.merchants.applying import Applicant
 from tests.merchants.test_employment import accept
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 from tests.redemptions.builders import staff_headers
 
 ROUNDS = 4
@@ -24,7 +24,8 @@ def without_key(admin: psycopg.Connection[Any], table: str, column: str) -> Iter
     """The negative control: the table without its primary key, emptied before it comes back."""
     admin.execute(f"ALTER TABLE {table} DROP CONSTRAINT pk_{table}")
     try:
-        yield
+        with meeting_before_writes(admin, table, 2):
+            yield
     finally:
         admin.execute(f"TRUNCATE {table}")
         admin.execute(f"ALTER TABLE {table} ADD CONSTRAINT pk_{table} PRIMARY KEY ({column})")

@@ -19,7 +19,7 @@ from demo.load import prepare_programme
 from tests.complaints.test_complaints import Case
 from tests.merchants.applying import REASON
 from tests.merchants.test_directory import Book
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 from tests.redemptions.builders import API, staff_headers
 from tests.redemptions.test_offline_decisions import scanned_twice
 from tests.service_orders.test_lines import LINES, proposal
@@ -98,24 +98,6 @@ RACES = {
 
 
 @contextmanager
-def slow_writes(
-    admin: Admin, table: str, *, event: str = "INSERT", seconds: float = 0.5
-) -> Iterator[None]:
-    """Everybody looks before anybody has written."""
-    admin.execute(
-        "CREATE FUNCTION race_pause() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;"
-        "GRANT EXECUTE ON FUNCTION race_pause() TO card_web;"
-        f"CREATE TRIGGER race_pause BEFORE {event} ON {table}"
-        " FOR EACH ROW EXECUTE FUNCTION race_pause()"
-    )
-    try:
-        yield
-    finally:
-        admin.execute(f"DROP TRIGGER race_pause ON {table}; DROP FUNCTION race_pause()")
-
-
-@contextmanager
 def without_key(admin: Admin, table: str, key: str) -> Iterator[None]:
     """The negative control: nothing says that there is one."""
     admin.execute(f"ALTER TABLE {table} DROP CONSTRAINT pk_{table}")
@@ -138,7 +120,7 @@ def run(app: Flask, admin: Admin, race: Race) -> tuple[list[int], int]:
         partial(post, *one, staff_headers(app, Role.OPERATOR)) for one in posts
     ]
     before = acts(admin, race)
-    with slow_writes(admin, race.table):
+    with meeting_before_writes(admin, race.table, len(calls)):
         told = sorted(at_once(calls))
     return told, acts(admin, race) - before
 

@@ -26,10 +26,12 @@ from app.records.reading import Encoding
 from app.records.uploads import Upload
 from app.records.working import CHUNK_ROWS, work_off
 from app.scoring.operations import delivery_worker, take_delivery
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 from tests.records.programme import DAY, HOURS, Programme, build_programme, csv_file
 
 RACERS = 4
+
+Admin = psycopg.Connection[tuple[object, ...]]
 
 
 @pytest.fixture
@@ -62,10 +64,13 @@ def race(app: Flask, programme: Programme, ids: list[UUID]) -> list[DeliveryRepo
 
 
 @contextmanager
-def without_the_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Everybody looks before anybody has written."""
-    monkeypatch.setattr(operations, "_ONE_ARRIVES_AT_A_TIME", text("SELECT pg_sleep(0.3)"))
-    yield
+def without_the_lock(
+    monkeypatch: pytest.MonkeyPatch, admin: Admin
+) -> Iterator[None]:
+    """Everybody looks before anybody has written; the quota is what is written first."""
+    monkeypatch.setattr(operations, "_ONE_ARRIVES_AT_A_TIME", text("SELECT 1"))
+    with meeting_before_writes(admin, "source_days", RACERS):
+        yield
 
 
 def test_one_delivery_sent_many_times_at_once(committing_app: Flask, programme: Programme) -> None:
@@ -109,17 +114,17 @@ def test_many_workers_take_each_delivery_once(
 
 
 def test_without_the_lock_they_collide(
-    committing_app: Flask, programme: Programme, monkeypatch: pytest.MonkeyPatch
+    committing_app: Flask, programme: Programme, monkeypatch: pytest.MonkeyPatch, admin: Admin
 ) -> None:
     """The control.  The keys of the tables still let no point be granted twice."""
-    with without_the_lock(monkeypatch):
+    with without_the_lock(monkeypatch, admin):
         answers = race(committing_app, programme, [new_id()] * RACERS)
     assert "IntegrityError" in answers
     assert balance(programme) == 30
 
 
 def test_a_killed_chunk_leaves_nothing_and_is_taken_by_the_next(
-    committing_app: Flask, programme: Programme, admin: psycopg.Connection[tuple[object, ...]]
+    committing_app: Flask, programme: Programme, admin: Admin
 ) -> None:
     delivery_id = new_id()
     rows = [programme.hours(f"ZY-{at}", "1", day=f"2026-0{1 + at % 5}-11") for at in range(40)]

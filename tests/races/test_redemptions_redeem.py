@@ -19,7 +19,7 @@ from app.redemptions.queries import verify
 from app.redemptions.vouchers import expire_due_vouchers
 from tests.conftest import Sized
 from tests.ledger.people import wait_until
-from tests.races.threads import at_once, changed_function
+from tests.races.threads import at_once, changed_function, meeting, meeting_before_writes
 from tests.redemptions.answers import outcome
 from tests.redemptions.builders import (
     Citizen,
@@ -34,13 +34,16 @@ REDEEM = (
     "redemption_redeem(uuid, uuid, uuid, uuid, uuid, bytea, text, text, bytea, timestamptz, uuid,"
     " text, uuid, text, uuid, uuid, uuid, text)"
 )
-WITHOUT_LOCK = {
-    "PERFORM FROM voucher_wallets w WHERE w.citizen_id = citizen FOR UPDATE;": "",
-    # Everybody has looked before anybody writes.
-    "IF refusal_code IS NULL AND held.hold_id IS NOT NULL THEN":
-        "PERFORM pg_sleep(0.3); IF refusal_code IS NULL AND held.hold_id IS NOT NULL THEN",
-}  # fmt: skip
+LOOKED = "IF refusal_code IS NULL AND held.hold_id IS NOT NULL THEN"
 RACERS = 6
+
+
+def without_lock(pause: str) -> dict[str, str]:
+    """What to change so that everybody looks, pauses, and then writes."""
+    return {
+        "PERFORM FROM voucher_wallets w WHERE w.citizen_id = citizen FOR UPDATE;": "",
+        LOOKED: f"PERFORM {pause}; {LOOKED}",
+    }
 
 
 @contextmanager
@@ -151,7 +154,8 @@ def test_of_many_ids_one_wins_and_the_others_are_told(
 def test_without_lock_and_keys_a_voucher_is_redeemed_twice(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
-    with without_the_keys(admin), changed_function(admin, REDEEM, WITHOUT_LOCK):
+    unlocked = without_lock("race_meet(3)")
+    with without_the_keys(admin), meeting(admin), changed_function(admin, REDEEM, unlocked):
         citizen, clerk, free = a_scene(committing_app, price_points=0)
         client = committing_app.test_client()
         code = citizen.voucher_code(client, citizen.claimed(client, free))
@@ -167,7 +171,8 @@ def test_without_lock_and_keys_a_voucher_is_redeemed_twice(
 def test_without_the_lock_the_keys_still_let_one_win(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
-    with changed_function(admin, REDEEM, WITHOUT_LOCK):
+    unlocked = without_lock(f"race_meet({RACERS})")
+    with meeting(admin), changed_function(admin, REDEEM, unlocked):
         answers = race_of_ids(committing_app)
     assert sum(answer.status_code == 200 for answer in answers) == 1
     assert counted(admin, "redemptions") == 1
@@ -275,18 +280,11 @@ def test_without_the_wallets_lock_the_limit_is_passed(
     open_lock = {"PERFORM FROM voucher_wallets w WHERE w.citizen_id = citizen FOR UPDATE;": ""}
     client = committing_app.test_client()
     person.give_back(client, person.claimed(client, benefit))  # the wallet is there
-    admin.execute(
-        "CREATE FUNCTION race_pause() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END $$;"
-        "GRANT EXECUTE ON FUNCTION race_pause() TO card_web;"
-        "CREATE TRIGGER race_pause BEFORE INSERT ON vouchers"
-        " FOR EACH ROW EXECUTE FUNCTION race_pause()"
-    )
-    try:
-        with changed_function(admin, "redemption_lock_wallet(uuid)", open_lock):
-            answers = at_once(
-                [partial(person.claim, committing_app.test_client(), benefit) for _ in range(3)]
-            )
-    finally:
-        admin.execute("DROP TRIGGER race_pause ON vouchers; DROP FUNCTION race_pause()")
+    with (
+        meeting_before_writes(admin, "vouchers", 3),
+        changed_function(admin, "redemption_lock_wallet(uuid)", open_lock),
+    ):
+        answers = at_once(
+            [partial(person.claim, committing_app.test_client(), benefit) for _ in range(3)]
+        )
     assert outcomes(answers)[""] > 1

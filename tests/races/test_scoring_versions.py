@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from app.scoring import versions
 from app.scoring.operations import publish_scheme
 from app.scoring.versions import show_version, withdraw_scheme
 from demo.load import publish_catalogue
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting
 from tests.scoring.drafts import REASON, TEXT, Draft, finish_dry_run, later_text
 
 Admin = psycopg.Connection[tuple[object, ...]]
@@ -100,25 +101,31 @@ def test_confirming_against_withdrawing(
     ]
 
 
-@pytest.fixture
-def without_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def without_the_lock(
+    monkeypatch: pytest.MonkeyPatch, admin: Admin, racers: int
+) -> Iterator[None]:
     """Everybody looks before anybody has decided."""
-    monkeypatch.setattr(versions, "ONE_DECISION_AT_A_TIME", text("SELECT pg_sleep(0)"))
+    monkeypatch.setattr(versions, "ONE_DECISION_AT_A_TIME", text("SELECT 1"))
     original = versions.require_open
 
-    def slowly(name: Any) -> Any:
+    def meet(name: Any) -> Any:
         found = original(name)
-        db.session.execute(text("SELECT pg_sleep(0.4)"))
+        db.session.execute(text(f"SELECT race_meet({racers})"))
         return found
 
-    monkeypatch.setattr(versions, "require_open", slowly)
+    monkeypatch.setattr(versions, "require_open", meet)
+    with meeting(admin):
+        yield
 
 
 def test_without_the_lock_the_key_still_lets_one_win(
-    committing_app: Flask, draft: Draft, admin: Admin, without_the_lock: None
+    committing_app: Flask, draft: Draft, admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A control: the lock is manners, the primary key is the law."""
-    answers = at_once(confirmers(committing_app, draft, 3))
+    racers = confirmers(committing_app, draft, 3)
+    with without_the_lock(monkeypatch, admin, len(racers)):
+        answers = at_once(racers)
     assert answers.count("done") == 1
     # Who looks for its dry run after the winner finds other rules in force.
     assert set(answers) <= {"IntegrityError", "dry_run_missing", "done"}
@@ -126,13 +133,14 @@ def test_without_the_lock_the_key_still_lets_one_win(
 
 
 def test_without_lock_and_key_a_version_is_confirmed_and_withdrawn(
-    committing_app: Flask, draft: Draft, admin: Admin, without_the_lock: None
+    committing_app: Flask, draft: Draft, admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control."""
     racers = [*confirmers(committing_app, draft, 1), withdrawer(committing_app, draft)]
     admin.execute("ALTER TABLE scheme_decisions DROP CONSTRAINT pk_scheme_decisions")
     try:
-        assert at_once(racers) == ["done", "done"]
+        with without_the_lock(monkeypatch, admin, len(racers)):
+            assert at_once(racers) == ["done", "done"]
         assert sorted(map(str, decisions(admin, draft))) == ["activated", "withdrawn"]
     finally:
         admin.execute(

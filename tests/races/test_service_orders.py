@@ -24,7 +24,7 @@ from app.service_orders.references import make_reference
 from app.web import limits
 from tests.conftest import Sized
 from tests.ledger.checks import assert_ledger_balances
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting
 from tests.redemptions.builders import keys_of
 from tests.service_orders.shop import Shop, make_shop
 
@@ -105,21 +105,24 @@ def endings(admin: psycopg.Connection[Any]) -> dict[str, int]:
     return dict(zip(("orders", "ended", "held", "differing"), map(int, row), strict=True))
 
 
-def pay_twice(app: Flask) -> tuple[list[str | None], int]:
-    """The answers to two payments at once, and what the guarantor's account says after them."""
+def owing(app: Flask) -> Counter:
+    """An order to be paid; as much is owed for another, so that a second payment would fit."""
     shop = make_shop(app)
-    at = Counter(app, shop)
-    assert at.charge(PART_FEN) is None
-    # Something else is owed, so that the account could take a second payment.
-    other = Counter(app, shop)
-    assert other.charge(PART_FEN) is None
+    at, other = Counter(app, shop), Counter(app, shop)
+    for one in (at, other):
+        assert one.charge(PART_FEN) is None
+    return at
+
+
+def pay_twice(at: Counter) -> tuple[list[str | None], int]:
+    """The answers to two payments at once, and what the guarantor's account says after them."""
     codes = at_once([partial(at.ask, counter.take_payment)] * 2)
-    with app.app_context():
-        return codes, shop.account()[0]
+    with at.app.app_context():
+        return codes, at.shop.account()[0]
 
 
 def test_two_payments_at_once_are_one(committing_app: Flask) -> None:
-    codes, owed_fen = pay_twice(committing_app)
+    codes, owed_fen = pay_twice(owing(committing_app))
     assert sorted(codes, key=str) == [None, "service_order_state"]
     assert owed_fen == PART_FEN
 
@@ -131,17 +134,19 @@ def take_unlocked(*, citizen_id: Any, order_id: Any) -> ServiceOrder:
     )
     session = transaction_required()
     found = session.scalars(query).one()
-    session.execute(select(func.pg_sleep(0.3)))
+    session.execute(select(func.race_meet(2)))
     return found
 
 
 def test_without_the_lock_and_the_key_both_are_taken(
     committing_app: Flask, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    at = owing(committing_app)
     admin.execute("ALTER TABLE service_order_steps DROP CONSTRAINT pk_service_order_steps")
     monkeypatch.setattr(counter, "take_order", take_unlocked)
     try:
-        codes, owed_fen = pay_twice(committing_app)
+        with meeting(admin):
+            codes, owed_fen = pay_twice(at)
     finally:
         admin.execute(
             "TRUNCATE service_order_steps; ALTER TABLE service_order_steps ADD CONSTRAINT"

@@ -21,35 +21,18 @@ from app.settlement.lines import Scope, Span
 from app.settlement.queries import derive_lines
 from app.web.auth import Role
 from demo.servers import Database
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 from tests.redemptions.builders import API, staff_headers
 from tests.settlement.books import OWN, Books, noon
 
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 OPERATORS = 4
+CONFIRMATIONS = "settlement_confirmations"
 
 
 @pytest.fixture
 def books(committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]) -> Books:
     return Books(committing_app, job_app, admin)
-
-
-@contextmanager
-def slow_confirmations(admin: psycopg.Connection[Any]) -> Iterator[None]:
-    """Everybody looks before anybody has written."""
-    admin.execute(
-        "CREATE FUNCTION race_pause() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;"
-        "GRANT EXECUTE ON FUNCTION race_pause() TO card_web;"
-        "CREATE TRIGGER race_pause BEFORE INSERT ON settlement_confirmations"
-        " FOR EACH ROW EXECUTE FUNCTION race_pause()"
-    )
-    try:
-        yield
-    finally:
-        admin.execute(
-            "DROP TRIGGER race_pause ON settlement_confirmations; DROP FUNCTION race_pause()"
-        )
 
 
 @contextmanager
@@ -86,14 +69,14 @@ def confirmed_at_once(app: Flask) -> list[int]:
 def test_a_month_is_confirmed_once(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
-    with slow_confirmations(admin):
+    with meeting_before_writes(admin, CONFIRMATIONS, OPERATORS):
         assert confirmed_at_once(committing_app) == [200] + [409] * (OPERATORS - 1)
 
 
 def test_without_its_key_a_month_is_confirmed_more_than_once(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
-    with slow_confirmations(admin), without_key(admin):
+    with meeting_before_writes(admin, CONFIRMATIONS, OPERATORS), without_key(admin):
         assert confirmed_at_once(committing_app).count(200) > 1
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from threading import Barrier
 from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
 
-from app.kernel.database import reading
 from app.kernel.ids import new_id
 from app.transit import settling
-from tests.races.threads import at_once
+from tests.races.threads import at_once, meeting_before_writes
 from tests.transit.test_trips import LATER, Ride, make_ride
 from tests.transit.town import make_company
 
@@ -51,11 +50,10 @@ def test_the_same_batch_at_once_is_taken_once(
 def settled_at_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Several workers that have all found the same day before any has settled it."""
     monkeypatch.setattr(settling, "SETTLED_AFTER", -LATER)
-    original = settling.settle
+    original, all_found = settling.settle, Barrier(TIMES)
 
     def late(day: settling.Day) -> None:
-        with reading() as session:
-            session.execute(select(func.pg_sleep(0.3)))
+        all_found.wait(timeout=30)
         original(day)
 
     monkeypatch.setattr(settling, "settle", late)
@@ -78,7 +76,8 @@ def test_without_the_keys_every_row_is_kept_again(
     for table, _ in changed:
         admin.execute(f"ALTER TABLE {table} DROP CONSTRAINT pk_{table}")
     try:
-        uploaded_at_once(ride)
+        with meeting_before_writes(admin, "transit_batches", TIMES):
+            uploaded_at_once(ride)
         kept = admin.execute("SELECT count(*) FROM transit_reports").fetchone()
     finally:
         for table, key in changed:
