@@ -16,10 +16,17 @@ if MADE_METRICS:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="card-metrics-")
 METRICS = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
+gc.disable()  # nothing that is loaded here is garbage
+
 from prometheus_client import multiprocess  # noqa: E402 -- see above
 
+# The code is loaded once, before workers are forked: one that was killed is replaced at once, and
+# they share its memory.  Each makes its own application, with its own keys and connections.
+import app.factory  # noqa: E402, F401 -- see above
 from app.kernel.processes import leave_no_core  # noqa: E402 -- see above
 from app.web.logs import logging_settings  # noqa: E402 -- see above
+
+gc.enable()
 
 leave_no_core()
 
@@ -28,7 +35,7 @@ bind = os.environ.get("CARD_WEB_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("CARD_WEB_WORKERS", "2"))
 threads = int(os.environ.get("CARD_WEB_THREADS", "4"))
 worker_class = "gthread"
-preload_app = False  # each worker makes its own connections; none is shared over a fork
+preload_app = False  # the application is each worker's own: no connection is shared over a fork
 timeout = 30  # a silent worker is killed; well above statement_timeout (5 s) plus 5 s
 graceful_timeout = 30  # a request in flight may finish after SIGTERM
 keepalive = 5
@@ -42,7 +49,8 @@ control_socket_disable = True
 
 
 def on_starting(_server: Any) -> None:
-    """Empty the metrics of the last start."""
+    """Leave what is loaded to all workers as it is, and empty the metrics of the last start."""
+    gc.freeze()
     METRICS.mkdir(parents=True, exist_ok=True)
     for old in METRICS.glob("*.db"):
         old.unlink()

@@ -32,6 +32,24 @@ assert app.config["MAX_CONTENT_LENGTH"] == 1_000_000
 assert not app.has_static_folder
 """
 
+FORKED = """
+import os, runpy, sys, threading
+import psutil
+runpy.run_path("gunicorn.conf.py")
+assert "app.factory" in sys.modules, "each worker loads everything anew"
+assert threading.active_count() == 1 and not psutil.Process().net_connections()
+from app.kernel.ids import new_id, random_id
+reading, writing = os.pipe()
+for _ in range(4):
+    if os.fork() == 0:
+        os.write(writing, "".join(f"{new_id()}\\n{random_id()}\\n" for _ in range(100)).encode())
+        os._exit(0)
+    os.wait()
+os.close(writing)
+drawn = os.fdopen(reading).read().split()
+assert len(drawn) == len(set(drawn)) == 800, "workers draw the same ids"
+"""
+
 
 @pytest.fixture(scope="module")
 def gunicorn_settings(monkeypatch_module: pytest.MonkeyPatch, tmp_path_factory: Any) -> Any:
@@ -111,6 +129,13 @@ def test_d1_gunicorn_leaves_no_core_and_no_metrics_of_its_own(tmp_path: Path) ->
     subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT, env={**environment, "TMPDIR": str(tmp_path)}, check=True,
+    )
+
+
+def test_workers_share_what_is_loaded_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", FORKED],
+        cwd=ROOT, env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}, check=True,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+import timeit
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -121,11 +121,12 @@ def test_codes_of_a_retired_key_and_of_another_city_are_unreadable() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_texts_are_refused_quickly(text: str) -> None:
-    began = time.perf_counter()
-    with pytest.raises(CodeUnreadable):
-        codes.read_scan(KEYS, text)
-    codes.scan_digest(KEYS, text)
-    assert time.perf_counter() - began < 0.05
+    def refuse() -> None:
+        with pytest.raises(CodeUnreadable):
+            codes.read_scan(KEYS, text)
+        codes.scan_digest(KEYS, text)
+
+    assert min(timeit.repeat(refuse, number=1, repeat=5)) < 0.05
 
 
 @settings(max_examples=500, deadline=None)

@@ -189,7 +189,7 @@ def test_nobody_waits_for_an_early_renewal_but_the_one_who_makes_it(
     time.sleep(0.1)
     started = time.monotonic()
     assert source.current(deadline=_soon()) == old
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 0.35, "the leader hangs for 0.4 seconds more"
     leader.join()
     assert source.current(deadline=_soon()) != old
 
