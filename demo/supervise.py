@@ -31,6 +31,7 @@ from wechat_integration.sandbox.pay_keys import kept_pay_keys
 from wechat_integration.sandbox.settings import SandboxSettings
 
 READY_SECONDS_MAX = 60
+DATABASE = "card_demo"  # dropped at each start: never the name of a city's own
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _database(directory: Path, *, fresh: bool) -> Iterator[Database]:
         else Postgres(directory=postgres_directory(directory))
     )
     try:
-        yield postgres.create_database("card") if fresh else postgres.ensure_database("card")
+        yield postgres.create_database(DATABASE) if fresh else postgres.ensure_database(DATABASE)
     finally:
         postgres.stop()
 

@@ -38,7 +38,7 @@ from app.kernel.hot import HotConnection
 from app.kernel.keys import new_key_document
 from app.members import staff
 from app.web import limits
-from demo.servers import Database, Postgres, free_port, start_redis
+from demo.servers import Database, Postgres, ServerInUseError, free_port, start_redis
 from wechat_integration.sandbox.control import SandboxControl
 from wechat_integration.sandbox.pay_keys import made_up_pay_keys
 from wechat_integration.sandbox.server import SandboxServer
@@ -64,9 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     directory = Path(tempfile.mkdtemp(prefix="card-tests-"))
     admin_url = os.environ.get("DATABASE_URL")
-    postgres = (
-        Postgres(admin_url=admin_url) if admin_url else Postgres(directory=directory / "pg")
-    )
+    try:
+        postgres = (
+            Postgres(admin_url=admin_url) if admin_url else Postgres(directory=directory / "pg")
+        )
+    except ServerInUseError as error:
+        raise pytest.UsageError(str(error)) from error
     if admin_url is None:
         _forget_durability(postgres.admin_url)
     port = free_port()
