@@ -87,6 +87,23 @@ def _refusal(environ: WSGIEnvironment) -> WSGIApplication | None:
     return None
 
 
+def unread_answer(status: int) -> bytes:
+    """The bytes of the answer to what could not be read as a request; the connection's last.
+
+    It has an id, a line in the log and a count, as every other.
+    """
+    known = str(new_id())
+    context.request_id.set(known)
+    try:
+        _record(method=metrics.OTHER_METHOD, route=_UNMATCHED, status=status, seconds=0)
+    finally:
+        context.request_id.set(None)
+    problem = http_problem(status)
+    headers = _completed([*problem.headers.items(), ("Connection", "close")], known)
+    lines = [f"HTTP/1.1 {problem.status}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + problem.get_data()
+
+
 def _completed(headers: Headers, request_id: str) -> Headers:
     names = {name.lower(): value for name, value in headers}
     is_page = names.get("content-type", "").startswith("text/html")

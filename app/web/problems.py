@@ -49,6 +49,7 @@ HTTP_PROBLEMS: dict[int, tuple[str, str, str]] = {
     415: ("unsupported_media_type", "The media type is not supported", "不支持此内容类型。"),
     422: ("invalid_request", "The request does not fit", "提交的内容不符合要求，请检查后重试。"),
     429: ("too_many_requests", "Too many requests", "操作过于频繁，请稍后再试。"),
+    431: ("headers_too_large", "The request's headers are too large", "请求头过大，请更新程序。"),
     500: ("internal_error", "Something went wrong on our side", "系统出错，请稍后重试。"),
     503: ("busy", "The service is busy", "系统繁忙，请稍后重试。"),
 }

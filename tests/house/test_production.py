@@ -108,7 +108,7 @@ def test_workers_outlive_their_statements(gunicorn_settings: dict[str, Any]) -> 
 
 
 def test_gunicorn_is_bounded_and_quiet(gunicorn_settings: dict[str, Any]) -> None:
-    assert gunicorn_settings["worker_class"] == "gthread"
+    assert gunicorn_settings["worker_class"] == "app.web.worker.Worker"
     assert gunicorn_settings["bind"].startswith("127.0.0.1:")
     assert gunicorn_settings["limit_request_line"] <= 4_094
     assert gunicorn_settings["limit_request_fields"] <= 100
