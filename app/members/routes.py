@@ -72,6 +72,7 @@ def sign_in_source(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/sources/<uuid:source_id>/credentials", methods=["POST"])
 @allow(Role.OPERATOR, signed_in_lately=True)
+@limits.per_caller("60/hour")
 @blueprint.response(201, schemas.NewCredential)
 @blueprint.refuses(404, 409)
 def make_source_credential(source_id: UUID) -> operations.NewCredential:

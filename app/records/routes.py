@@ -23,6 +23,7 @@ from app.records.quotas import Quota, QuotaUse, open_quota, set_quota
 from app.records.returning import Returned, returned_csv, returned_xlsx
 from app.records.scanning import Scanner
 from app.records.uploads import Upload, UploadLimits
+from app.web import limits
 from app.web.auth import Role, allow, caller, public
 from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
@@ -44,8 +45,8 @@ def upload_max_bytes() -> int:
 
 def new_upload() -> Upload:
     """Where the file of a form is written: sealed, part by part, never to a disk."""
-    limits = UploadLimits(running_settings().csv_max_bytes, running_settings().xlsx_max_bytes)
-    return Upload(key_provider(), limits, scanner())
+    largest = UploadLimits(running_settings().csv_max_bytes, running_settings().xlsx_max_bytes)
+    return Upload(key_provider(), largest, scanner())
 
 
 def scanner() -> Scanner | None:
@@ -62,6 +63,7 @@ def answer_report(report: DeliveryReport) -> tuple[DeliveryReport, int, dict[str
 
 @blueprint.route("/register-imports", methods=["POST"])
 @allow(Role.OPERATOR)
+@limits.per_caller("60/hour")
 @takes_files(max_bytes=upload_max_bytes, into=new_upload)
 @blueprint.arguments(schemas.RegisterForm, location="form")
 @blueprint.arguments(schemas.DeliveryFile, location="files")

@@ -126,6 +126,7 @@ def draw_voucher_code_svg(voucher_id: UUID) -> Response:
 
 @blueprint.route("/me/vouchers/<uuid:voucher_id>/manual-code", methods=["POST"])
 @allow(Role.CITIZEN)
+@limits.per_caller("30/minute")
 @blueprint.response(200, schemas.Code)
 @blueprint.refuses(404, 409)
 def show_manual_code(voucher_id: UUID) -> dict[str, Any]:
@@ -138,6 +139,7 @@ def show_manual_code(voucher_id: UUID) -> dict[str, Any]:
 
 @blueprint.route("/me/vouchers/<uuid:voucher_id>/give-back", methods=["POST"])
 @allow(Role.CITIZEN)
+@limits.per_caller("30/minute")
 @blueprint.response(200, schemas.Voucher)
 @blueprint.refuses(404, 409)
 def give_back_voucher(voucher_id: UUID) -> queries.HeldVoucher:

@@ -28,6 +28,7 @@ from app.scoring.scheme import Scheme
 from app.scoring.tracing import RevealedRow, RowTrace
 from app.scoring.wording import plain
 from app.trail.operations import Actor
+from app.web import limits
 from app.web.auth import Role, allow, caller, public
 from app.web.keys import key_provider
 from app.web.openapi import API_PREFIX, Blueprint
@@ -105,6 +106,7 @@ def trace_row(delivery_id: UUID, row_number: int) -> RowTrace:
 
 @blueprint.route("/deliveries/<uuid:delivery_id>/rows/<int:row_number>/reveal", methods=["POST"])
 @allow(Role.OPERATOR)
+@limits.per_caller("60/minute")
 @blueprint.arguments(schemas.RevealRow)
 @blueprint.response(200, schemas.RevealedRow)
 @blueprint.refuses(404)
