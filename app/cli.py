@@ -114,15 +114,22 @@ def disable_staff(staff_id: UUID) -> None:
 @click.option("--receiver", required=True)
 @click.option("--required", is_flag=True, help="Nobody can be a member without it.")
 @click.option("--sensitive", is_flag=True, help="It is about sensitive personal information.")
+@click.option("--wording-only", is_flag=True, help="Nothing changes that matters: nobody is asked.")
+@click.option(
+    "--answer-by", "answer_due_on", type=click.DateTime(["%Y-%m-%d"]),
+    help="Of a required text that changes: who has not agreed by this day rests until they do.",
+)
 @with_appcontext
 def publish_consent(
-    purpose: str, body: TextIO, title: str, receiver: str, *, required: bool, sensitive: bool
+    purpose: str, body: TextIO, title: str, receiver: str, answer_due_on: datetime | None, *,
+    required: bool, sensitive: bool, wording_only: bool,
 ) -> None:
-    """Publish the next version of a purpose's text; older consents are stale from now on."""
+    """Publish the next version of a purpose's text; whoever agreed before is asked again."""
     try:
         version = members.publish_text(
             purpose=purpose, receiver=receiver, required=required, sensitive=sensitive,
-            title=title, body=body.read().strip(),
+            title=title, body=body.read().strip(), matters=not wording_only,
+            answer_due_on=None if answer_due_on is None else answer_due_on.date(),
         )
     except DomainError as error:
         raise click.ClickException(str(error)) from error

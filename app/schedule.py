@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from app.config import running_settings
+from app.counter import unanswered
 from app.deaths import operations as deaths
 from app.kernel import checks, jobs, working_days
 from app.ledger import operations as ledger
@@ -89,6 +90,12 @@ def erase_those_who_left() -> None:
     if path is not None:
         journal.write_journal(path)
     leaving.erase_due(limit=SWEEP_BATCH, is_journaled=path is not None)
+
+
+@jobs.periodic("rest_unanswered", cron="23 * * * *")
+def rest_unanswered() -> None:
+    """Let rest who has not agreed in time to a required text that changed."""
+    _until_done(unanswered.rest_due)
 
 
 @jobs.periodic("end_deaths", cron="19 * * * *")

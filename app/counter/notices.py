@@ -16,6 +16,7 @@ VOUCHER_GIVEN_BACK: Final = "在服务窗口退回权益券"
 JOINED: Final = "在服务窗口加入市民诚信卡"
 LEFT: Final = "在服务窗口退出市民诚信卡"
 RESTING: Final = "诚信卡已暂停使用，如有误请到服务窗口"
+UNANSWERED: Final = "新条款尚未同意，诚信卡已暂停，请在小程序或窗口确认"
 INCIDENT: Final = "有个人信息安全告知，请在小程序查看或到窗口询问"
 
 

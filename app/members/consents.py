@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, func, insert, select
+from sqlalchemy.orm import Session
 
-from app.kernel.clock import CITY_ZONE
+from app.kernel.clock import CITY_ZONE, city_today
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Conflict, Invalid, NotAllowed
 from app.kernel.ids import new_id
@@ -23,6 +24,7 @@ WECHAT_CHANNEL = "wechat"
 REGISTER_CHANNEL = "register"
 COUNTER_CHANNEL = "counter"
 STANDING = {"given", "stale"}
+ANSWER_DAYS = 30  # at least so long members have to answer a required text that changed
 
 
 class ConsentStale(NotAllowed):
@@ -55,6 +57,14 @@ class ConsentStands(Conflict):
     code: ClassVar[str] = "consent_stands"
     title: ClassVar[str] = "This consent has been given"
     advice: ClassVar[str] = "您已同意该授权；如不再同意，请办理撤回。"
+
+
+class AnswerByNeeded(Invalid):
+    """A required text that changes says until when members answer, and no other text does."""
+
+    code: ClassVar[str] = "answer_by_needed"
+    title: ClassVar[str] = "A required text that changes needs a day by which members answer"
+    advice: ClassVar[str] = "必选条款有实质变更时须给出不早于所示日期的答复期限，其他条款不设。"
 
 
 @dataclass(frozen=True)
@@ -142,12 +152,17 @@ def refuse_consent(
 
 
 def publish_text(
-    *, purpose: str, receiver: str, required: bool, sensitive: bool, title: str, body: str
+    *, purpose: str, receiver: str, required: bool, sensitive: bool, title: str, body: str,
+    matters: bool = True, answer_due_on: date | None = None,
 ) -> int:
     """Publish the next version of a purpose's text and return its number.
 
-    Consents to older versions are stale from this moment.  AssessmentMissing when it brings a
-    purpose, a receiver or a sensitive use that nobody has assessed.
+    Consents to older versions are stale from this moment, unless nothing changed that `matters`: a
+    word that is clearer now.  A change that matters of a text without which nobody is a member
+    says until when members answer (`answer_due_on`); who has not agreed by then rests.
+
+    AnswerByNeeded; AssessmentMissing when it brings a purpose, a receiver or a sensitive use that
+    nobody has assessed.
     """
     with transaction() as session:
         newest = session.scalar(
@@ -155,12 +170,28 @@ def publish_text(
             .order_by(ConsentText.version.desc()).limit(1)
         )
         _require_assessed(newest, purpose=purpose, receiver=receiver, sensitive=sensitive)
+        asks_members = required and matters and _is_anybody_bound(session, purpose)
+        _require_time_to_answer(session, answer_due_on, is_needed=asks_members)
         version = (newest.version if newest is not None else 0) + 1
         session.add(ConsentText(
             purpose=purpose, version=version, receiver=receiver, required=required,
             sensitive=sensitive, title=title, body=body, text_hash=hash_text(title, body),
+            matters=matters, answer_due_on=answer_due_on,
         ))
     return version
+
+
+def _is_anybody_bound(session: Session, purpose: str) -> bool:
+    return session.scalar(select(exists().where(Consent.purpose == purpose))) is True
+
+
+def _require_time_to_answer(
+    session: Session, answer_due_on: date | None, *, is_needed: bool
+) -> None:
+    earliest = city_today(session) + timedelta(days=ANSWER_DAYS)
+    is_late_enough = answer_due_on is None or answer_due_on >= earliest
+    if is_needed != (answer_due_on is not None) or not is_late_enough:
+        raise AnswerByNeeded(earliest=earliest.isoformat())
 
 
 def _require_assessed(

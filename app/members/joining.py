@@ -32,7 +32,7 @@ from app.members.id_numbers import IdNumber, is_adult, parse_id_number
 from app.members.models import Citizen, CitizenKey, CitizenProfile, WeChatIdentity
 from app.members.queries import find_citizen_id
 from app.members.register import NewMember, claim_indexes, ensure_citizens
-from app.members.resting import RESTING, MembershipRests
+from app.members.resting import RESTING, MembershipRests, resume_membership
 from app.members.sealing import IDENTITIES, PROFILES, open_field, seal_field
 from app.members.sessions import CITIZEN, OpenedSession, open_citizen_session
 from app.members.spelling import canonical_name, parse_name
@@ -132,7 +132,8 @@ def join_at_counter(
 ) -> UUID:
     """Make the person a member in the open transaction; the caller has had the name checked.
 
-    Whoever is a member already stays as they are: MemberAlready.  UnderAge, LeavingNotFinished.
+    Whoever is a member already stays as they are: MemberAlready; one that rests for want of a
+    consent goes on.  UnderAge, LeavingNotFinished.
     """
     session = transaction_required()
     today = city_today(session)
@@ -144,7 +145,11 @@ def join_at_counter(
     (found,) = ensure_citizens(session, keys=keys, people=[person])
     if not found.created:
         citizen = session.get(Citizen, found.citizen_id)
-        raise LeavingNotFinished if citizen is None or citizen.status == "left" else MemberAlready
+        if citizen is None or citizen.status == "left":
+            raise LeavingNotFinished
+        if not citizen.rests_for_consent:
+            raise MemberAlready
+        resume_membership(citizen_id=found.citizen_id)
     record_decisions([
         Decision(citizen_id=found.citizen_id, text=text, channel=COUNTER_CHANNEL)
         for text in texts
@@ -157,7 +162,7 @@ def join_at_counter(
 
 
 def sign_in_citizen(*, keys: KeyProvider, openid: str) -> OpenedSession | None:
-    """Sign in the member behind a WeChat identity; None when it belongs to nobody.
+    """Sign in the member behind a WeChat identity; None when they have to join (again).
 
     MembershipRests.
     """
@@ -168,6 +173,8 @@ def sign_in_citizen(*, keys: KeyProvider, openid: str) -> OpenedSession | None:
         citizen = session.get(Citizen, citizen_id)
         if citizen is None or citizen.status == "left":
             return None
+        if citizen.rests_for_consent:
+            return None  # whoever joins again agrees to what has changed
         if citizen.status == RESTING:
             raise MembershipRests
         return open_citizen_session(session, citizen_id=citizen_id)
@@ -199,7 +206,9 @@ def _check_same_person(
     )
     if citizen is None or citizen.status == "left":
         raise LeavingNotFinished
-    if citizen.status == RESTING:
+    if citizen.rests_for_consent:
+        resume_membership(citizen_id=citizen_id)
+    elif citizen.status == RESTING:
         raise MembershipRests
     key = _data_key(session, keys, citizen_id)
     profile = session.get_one(CitizenProfile, citizen_id)

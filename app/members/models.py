@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.database import Base
@@ -20,6 +20,8 @@ class Citizen(Base):
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
     status: Mapped[str] = mapped_column(server_default=text("'active'"))
     joined_on: Mapped[date]
+    # A membership that rests because a changed text was not agreed to in time.
+    rests_for_consent: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -113,6 +115,8 @@ class ConsentText(Base):
     title: Mapped[str]
     body: Mapped[str]
     text_hash: Mapped[bytes]
+    matters: Mapped[bool] = mapped_column(server_default=true())  # asks those anew who had agreed
+    answer_due_on: Mapped[date | None]  # of a required text: who has not agreed by this day rests
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

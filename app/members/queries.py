@@ -99,6 +99,7 @@ class PublishedText:
     title: str
     body: str
     text_hash: bytes
+    answer_due_on: date | None = None  # of a required one that changed: who disagrees rests then
 
 
 @dataclass(frozen=True)
@@ -363,4 +364,5 @@ def _published(row: ConsentText) -> PublishedText:
     return PublishedText(
         purpose=row.purpose, version=row.version, receiver=row.receiver, required=row.required,
         sensitive=row.sensitive, title=row.title, body=row.body, text_hash=row.text_hash,
+        answer_due_on=row.answer_due_on,
     )

@@ -232,6 +232,11 @@ class ConsentText(ApiSchema):
     sensitive = fields.Boolean(required=True)
     title = fields.String(required=True)
     body = fields.String(required=True)
+    answer_due_on = fields.Date(
+        required=True, allow_none=True,
+        metadata={"description": "A changed text without which nobody is a member: who has not"
+                                 " agreed by this day rests until they do."},
+    )
 
 
 class ConsentTexts(ApiSchema):

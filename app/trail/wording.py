@@ -28,6 +28,9 @@ SENTENCES: Final[Mapping[str, Sentence]] = {
     "incident_listed": Sentence("在个人信息安全事件的名单中看到了您的编号", "处理安全事件"),
     "joined": Sentence("加入了市民诚信卡，登记了{fields}", "开通您的诚信卡"),
     "registered": Sentence("将您登记为成员，录入了{fields}", "开通您的诚信卡"),
+    "rested_unanswered": Sentence(
+        "因到期未同意变更后的条款，暂停了您的诚信卡", "未经同意不再处理您的信息"
+    ),
     "left": Sentence("办理了退出", "停止处理您的信息"),
     "member_found": Sentence("按身份证号找到了您的卡（信息已遮盖）", "在窗口为您办事"),
     "profile_opened": Sentence("查看了您未遮盖的{fields}", "在窗口为您办事"),
