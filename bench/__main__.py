@@ -2,7 +2,7 @@
 
 CARD_BENCH_ONLY=offline measures offline codes alone, CARD_BENCH_ONLY=scoring scores alone, with
 CARD_BENCH_MEMBERS=1000000 of ten million records (about ten minutes and 12 GB of disk).
-CARD_BENCH_ONLY=settlement settles alone, with CARD_BENCH_REDEMPTIONS=1000000 of a large month;
+CARD_BENCH_ONLY=settlement settles alone, with CARD_BENCH_REDEMPTIONS=100000 a smaller month;
 hot_paths and hot_spots can be measured alone too.
 
 Rates and CPU times of the hot paths beside the floors of the same run.  Cases are interleaved and

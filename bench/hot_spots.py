@@ -78,14 +78,18 @@ def measure_hot_spots(ready: Ready) -> list[dict[str, Any]]:
     spread = rates.pop("spread")
     return [
         {
+            "name": f"redeem, spread over {MERCHANTS} merchants and {BENEFITS} benefits",
+            "value": round(statistics.median(spread)), "unit": "redeems/s", "ratio": None,
+            "limit": None, "rounds": ROUNDS,
+        },
+        *({
             "name": f"redeem, one hot {name} ÷ {MERCHANTS} merchants and {BENEFITS} benefits",
             "value": round(statistics.median(found)), "unit": "redeems/s",
             "ratio": round(
                 statistics.median(a / b for a, b in zip(found, spread, strict=True)), 3
             ),
             "limit": GOAL, "rounds": ROUNDS,
-        }
-        for name, found in rates.items()
+        } for name, found in rates.items()),
     ]
 
 

@@ -24,7 +24,7 @@ from app.settlement.closing import freeze_month
 from app.settlement.papers import Reader, open_day, open_month
 from bench.stage import Ready
 
-REDEMPTIONS = int(os.environ.get("CARD_BENCH_REDEMPTIONS", "100000"))
+REDEMPTIONS = int(os.environ.get("CARD_BENCH_REDEMPTIONS", "1000000"))
 MERCHANTS, SHOPS = 100, 500
 MONTH, DAY = date(2026, 3, 1), date(2026, 3, 14)
 ROUNDS = 5
