@@ -50,6 +50,14 @@ class MintedPassCode:
 
 
 @dataclass(frozen=True)
+class _Request:
+    """The id of a redemption and what it is asked with."""
+
+    redemption_id: UUID
+    digest: bytes
+
+
+@dataclass(frozen=True)
 class _Scan:
     """What was presented, opened: the arguments of the SQL functions."""
 
@@ -123,12 +131,15 @@ def redeem(
     Exactly one of `code`, `reference` and `manual_code` says what was presented.  A refusal is kept
     under its `redemption_id` and comes again for it.
     """
-    scan = _open(keys, counter, code=code, reference=reference, manual_code=manual_code)
     presented = [str(counter.shop_id), code, reference, manual_code, benefit_code]
+    request = _Request(redemption_id, hashlib.sha256(orjson.dumps(presented)).digest())
+    scan = _open(
+        keys, counter, code=code, reference=reference, manual_code=manual_code, request=request
+    )
     row = _call(queries.REDEEM, {
         **scan.parameters(), **_at(counter),
         "redemption": redemption_id,
-        "request_digest": hashlib.sha256(orjson.dumps(presented)).digest(),
+        "request_digest": request.digest,
         "receipt": codes.make_receipt(
             keys, citizen_id=scan.citizen_id, clerk_id=counter.clerk_id,
             redemption_id=redemption_id,
@@ -197,12 +208,14 @@ def _open(
     code: str | None = None,
     reference: str | None = None,
     manual_code: str | None = None,
+    request: _Request | None = None,
 ) -> _Scan:
     """What was presented; a text that stands for nobody is kept by clerk and refused."""
     text = code or reference or manual_code or ""
     try:
         if manual_code is not None:
-            return _open_manual(keys, counter, codes.parse_manual_code(manual_code))
+            hashes = codes.manual_code_hashes(keys, codes.parse_manual_code(manual_code))
+            return _find_answered(counter, hashes, request) or _open_manual(counter, hashes)
         if reference is not None:
             return _scan_of_reference(codes.read_reference(keys, reference), counter)
         return _scan_of(codes.read_scan(keys, text))
@@ -227,9 +240,25 @@ def _scan_of_reference(read: Reference, counter: Counter) -> _Scan:
     )
 
 
-def _open_manual(keys: KeyProvider, counter: Counter, typed: str) -> _Scan:
+def _find_answered(
+    counter: Counter, hashes: list[bytes], request: _Request | None
+) -> _Scan | None:
+    """A typed code in a request that was answered before, which neither counts nor costs a try.
+
+    Only in the very same request: by other ids or bodies a clerk who is blocked could guess on.
+    """
+    if request is None:
+        return None
+    row = _call(queries.FIND_ANSWERED, {
+        "clerk": counter.clerk_id, "redemption": request.redemption_id,
+        "request_digest": request.digest, "hashes": hashes,
+    })  # fmt: skip
+    return None if row["citizen_id"] is None else _Scan(row["citizen_id"], "manual")
+
+
+def _open_manual(counter: Counter, hashes: list[bytes]) -> _Scan:
     row = _call(queries.OPEN_MANUAL_CODE, {
-        **_at(counter), "scan": new_id(), "hashes": codes.manual_code_hashes(keys, typed),
+        **_at(counter), "scan": new_id(), "hashes": hashes,
         "limit": BAD_TYPINGS_MAX, "window": BAD_CODES_WINDOW_SECONDS,
     })  # fmt: skip
     if row["refusal_code"] is not None:

@@ -36,6 +36,10 @@ KEEP_UNREADABLE: Final = """
 SELECT redemption_keep_unreadable(%(clerk)s, %(clerk_session)s, %(shop)s, %(scan)s, %(digest)s,
     %(reason)s, %(limit)s, %(window)s) AS refusal_code
 """
+FIND_ANSWERED: Final = """
+SELECT redemption_answered_citizen(%(clerk)s, %(redemption)s, %(request_digest)s, %(hashes)s)
+    AS citizen_id
+"""
 OPEN_MANUAL_CODE: Final = """
 SELECT m.refusal_code, m.code_hash, m.citizen_id, m.voucher_id, m.dead
 FROM redemption_open_manual_code(%(clerk)s, %(clerk_session)s, %(shop)s, %(scan)s, %(hashes)s,
