@@ -7,8 +7,10 @@ from typing import Any
 import psycopg
 from flask import Flask
 
+from app import schedule
 from app.ledger import queries as ledger
 from app.redemptions.vouchers import expire_due_vouchers
+from tests.redemptions.answers import outcome
 from tests.redemptions.builders import make_citizen, publish_benefit
 from tests.redemptions.checks import assert_redemptions_agree
 
@@ -27,3 +29,20 @@ def test_the_worker_ends_due_vouchers(
         assert ledger.balance(citizen_id=citizen.citizen_id).available_points == 10
         assert_redemptions_agree()
     assert citizen.claim(client, short).status_code == 200
+
+
+def test_what_expired_while_no_worker_ran_for_days_is_ended_too(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    scarce = publish_benefit(committing_app, stock=1)
+    citizen, client = make_citizen(committing_app), committing_app.test_client()
+    citizen.claimed(client, scarce)
+    admin.execute("UPDATE vouchers SET expires_at = now() - interval '2 days'")
+    with job_app.app_context():
+        schedule.expire_vouchers()  # of the last day alone
+        assert outcome(citizen.claim(client, scarce)) == (409, "out_of_stock")
+        schedule.expire_old_vouchers()
+    assert citizen.claim(client, scarce).status_code == 200
+    assert admin.execute("SELECT kind FROM voucher_endings").fetchall() == [("expired",)]
+    with committing_app.app_context():
+        assert_redemptions_agree()
