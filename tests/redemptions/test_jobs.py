@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import pytest
 from flask import Flask
 
 from app import schedule
 from app.ledger import queries as ledger
 from app.redemptions.vouchers import expire_due_vouchers
 from tests.redemptions.answers import outcome
-from tests.redemptions.builders import make_citizen, publish_benefit
-from tests.redemptions.checks import assert_redemptions_agree
+from tests.redemptions.builders import make_citizen, make_clerk, publish_benefit
+from tests.redemptions.checks import (
+    assert_effects_have_their_jobs,
+    assert_redemptions_agree,
+    outbox_in_sight,
+)
 
 
 def test_the_worker_ends_due_vouchers(
@@ -46,3 +51,23 @@ def test_what_expired_while_no_worker_ran_for_days_is_ended_too(
     assert admin.execute("SELECT kind FROM voucher_endings").fetchall() == [("expired",)]
     with committing_app.app_context():
         assert_redemptions_agree()
+
+
+@pytest.mark.parametrize(
+    "topic", ["voucher_redeemed", "redemption_annulled", "code_shown_again"]
+)
+def test_an_effect_without_its_message_is_found(
+    committing_app: Flask, admin: psycopg.Connection[Any], topic: str
+) -> None:
+    free, client = publish_benefit(committing_app), committing_app.test_client()
+    citizen, clerk = make_citizen(committing_app), make_clerk(committing_app, takes=(free,))
+    citizen.claimed(client, free)
+    code = citizen.pass_code(client)
+    redeemed = clerk.redeem(client, code=code).get_json()
+    clerk.redeem(client, code=code)
+    assert clerk.annul(client, redeemed["receipt"]).status_code == 200
+    with committing_app.app_context(), outbox_in_sight(admin):
+        assert_effects_have_their_jobs()
+        admin.execute("DELETE FROM outbox WHERE topic = %s", (topic,))
+        with pytest.raises(AssertionError, match=f"no message of {topic}"):
+            assert_effects_have_their_jobs()

@@ -174,6 +174,10 @@ def test_the_proof_names_a_redemption_without_its_post(app: Flask, client: Flask
     assert {(fault.invariant, fault.voucher_id) for fault in faults} == {("I5", voucher_id)}
     assert len(faults) == 2
     assert "I5" in str(faults[0])
+    told = app.test_cli_runner().invoke(args=["ledger", "verify"])
+    assert told.exit_code == 1
+    assert told.output.startswith("Error: first bad row: I5")
+    assert str(voucher_id) in told.output.splitlines()[0]
 
 
 def test_a_published_file_can_be_loaded_again(app: Flask) -> None:
