@@ -25,6 +25,7 @@ from app.kernel.keys import KeyProvider
 from app.merchants.queries import require_scan_permit
 from app.redemptions import codes, queries
 from app.redemptions.codes import CodeUnreadable, PassCode, Reference, VoucherCode
+from app.redemptions.refusals import ManualCodeUnreadable
 from app.redemptions.vouchers import MANUAL_CODE_TRIES
 
 BAD_SCANS_MAX: Final = 20  # unreadable scans of one clerk within the window
@@ -220,7 +221,8 @@ def _open(
             return _scan_of_reference(codes.read_reference(keys, reference), counter)
         return _scan_of(codes.read_scan(keys, text))
     except CodeUnreadable:
-        raise refusal_of_unreadable(keys, counter, text) from None
+        told = CodeUnreadable.code if manual_code is None else ManualCodeUnreadable.code
+        raise refusal_of_unreadable(keys, counter, text, told=told) from None
 
 
 def _scan_of(read: PassCode | VoucherCode) -> _Scan:
@@ -270,12 +272,18 @@ def _open_manual(counter: Counter, hashes: list[bytes]) -> _Scan:
     )
 
 
-def refusal_of_unreadable(keys: KeyProvider, counter: Counter, text: str) -> Exception:
-    """Keep a scan that stands for nobody, as a keyed hash by clerk, and give its refusal."""
-    return _refusal(_call(queries.KEEP_UNREADABLE, {
+def refusal_of_unreadable(
+    keys: KeyProvider, counter: Counter, text: str, *, told: str = CodeUnreadable.code
+) -> Exception:
+    """Keep a text that stands for nobody, as a keyed hash by clerk, and give its refusal.
+
+    All kinds of texts are counted as one; `told` is the code for the person who presented this one.
+    """
+    row = _call(queries.KEEP_UNREADABLE, {
         **_at(counter), "scan": new_id(), "digest": codes.scan_digest(keys, text),
         "reason": CodeUnreadable.code, "limit": BAD_SCANS_MAX, "window": BAD_CODES_WINDOW_SECONDS,
-    }))  # fmt: skip
+    })  # fmt: skip
+    return refusal(told) if row["refusal_code"] == CodeUnreadable.code else _refusal(row)
 
 
 def _restore_try(scan: _Scan) -> None:

@@ -238,7 +238,12 @@ def test_a_typed_code_is_not_answered_again_to_who_signed_out(
 def test_a_typed_text_of_another_form_is_unreadable(
     app: Flask, client: FlaskClient, clerk: Clerk
 ) -> None:
-    assert outcome(clerk.redeem(client, manual_code="0000-0000-0000")) == (400, "code_unreadable")
+    for typed in ("0000-0000-0000", "AAAA", "AAAA-CCCC-DDDD-E"):
+        for refused in (
+            clerk.redeem(client, manual_code=typed), clerk.preview(client, manual_code=typed)
+        ):  # fmt: skip
+            assert outcome(refused) == (400, "manual_code_unreadable")
+    assert len(scans_of(clerk)) == 6
 
 
 def test_only_a_clerk_may_present_codes(
