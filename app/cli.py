@@ -21,7 +21,7 @@ from app.kernel.ids import new_id
 from app.kernel.keyed_documents import Fault
 from app.kernel.working_days import CalendarError, load_calendar_year
 from app.ledger.operations import anchor_heads
-from app.ledger.queries import verify
+from app.ledger.queries import verify as verify_ledger_rows
 from app.library.commands import library_commands
 from app.members import operations as members
 from app.records.catalogue import CatalogueError
@@ -33,6 +33,7 @@ from app.records.reading import Encoding
 from app.records.uploads import Upload
 from app.records.working import work_off
 from app.redemptions.commands import offline_commands
+from app.redemptions.queries import verify as verify_redemptions
 from app.rights.commands import rights_commands
 from app.rotation import key_commands
 from app.scoring import operations as scoring
@@ -308,14 +309,18 @@ def _worked_off(report: DeliveryReport) -> DeliveryReport:
 
 @click.group("ledger")
 def ledger_commands() -> None:
-    """Prove the ledger and anchor it."""
+    """Prove the ledger and what was redeemed, and anchor it."""
 
 
 @ledger_commands.command("verify")
 @with_appcontext
 def verify_ledger() -> None:
-    """Check every promise of the ledger; name the first bad row and exit 1 when one is broken."""
-    _tell_proof("the ledger is sound", "row", [*map(str, verify())])
+    """Check every promise of the ledger, and that vouchers and redemptions agree with it.
+
+    Names the first bad row and exits 1 when a promise is broken.
+    """
+    found = [*map(str, verify_ledger_rows()), *map(str, verify_redemptions())]
+    _tell_proof("the ledger and the redemptions are sound", "row", found)
 
 
 @ledger_commands.command("anchor")

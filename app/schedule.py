@@ -60,6 +60,12 @@ def expire_vouchers() -> None:
     _until_done(vouchers.expire_due_vouchers)
 
 
+@jobs.periodic("expire_old_vouchers", cron="37 * * * *")
+def expire_old_vouchers() -> None:
+    """End the vouchers whose time was over while nobody swept for a day."""
+    _until_done(partial(vouchers.expire_due_vouchers, back=None))
+
+
 @jobs.periodic("service_orders", cron="* * * * * */30")
 def keep_service_orders() -> None:
     """End the orders whose time is over; remind of what is due, and debit it."""

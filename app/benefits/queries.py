@@ -125,6 +125,13 @@ def find_version(*, benefit_id: UUID) -> PublishedBenefit:
         return _published(session.get_one(Benefit, benefit_id))
 
 
+def find_name(*, code: str) -> str:
+    """What a benefit is called in its newest version, in force or not."""
+    query = select(Benefit.name).where(Benefit.code == code).order_by(Benefit.version.desc())
+    with reading() as session:
+        return session.scalars(query.limit(1)).one()
+
+
 def value_for_citizen(*, citizen_id: UUID, benefit_id: UUID) -> GrantedValue:
     """What this citizen gets now: by honour or tier where it may be told, else the baseline."""
     with reading() as session:

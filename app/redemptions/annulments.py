@@ -34,8 +34,8 @@ _LOCK_WALLET = text("SELECT redemption_lock_wallet(:citizen)")
 def annul(*, keys: KeyProvider, counter: Counter, annulment_id: UUID, receipt: str) -> str:
     """Annul the redemption of a receipt; the answer as JSON text, the same for the same id.
 
-    Refuses `redemption_unknown` (another merchant's too), `annulment_too_late`,
-    `already_annulled`, `id_reused`.
+    Refuses `receipt_unreadable`, `redemption_unknown` (another merchant's too),
+    `annulment_too_late`, `already_annulled`, `id_reused`.
     """
     permit = require_scan_permit(
         staff_id=counter.clerk_id, session_id=counter.session_id, shop_id=counter.shop_id
@@ -43,7 +43,9 @@ def annul(*, keys: KeyProvider, counter: Counter, annulment_id: UUID, receipt: s
     try:
         read = codes.read_receipt(keys, receipt)
     except codes.CodeUnreadable:
-        raise refusal_of_unreadable(keys, counter, receipt) from None
+        raise refusal_of_unreadable(
+            keys, counter, receipt, told=refusals.ReceiptUnreadable.code
+        ) from None
     with transaction() as session:
         session.execute(_LOCK_WALLET, {"citizen": read.citizen_id})
         redemption = _find(session, read, permit)

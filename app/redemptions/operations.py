@@ -25,6 +25,7 @@ from app.kernel.keys import KeyProvider
 from app.merchants.queries import require_scan_permit
 from app.redemptions import codes, queries
 from app.redemptions.codes import CodeUnreadable, PassCode, Reference, VoucherCode
+from app.redemptions.refusals import ManualCodeUnreadable
 from app.redemptions.vouchers import MANUAL_CODE_TRIES
 
 BAD_SCANS_MAX: Final = 20  # unreadable scans of one clerk within the window
@@ -47,6 +48,14 @@ class MintedPassCode:
 
     code: str
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The id of a redemption and what it is asked with."""
+
+    redemption_id: UUID
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -123,12 +132,15 @@ def redeem(
     Exactly one of `code`, `reference` and `manual_code` says what was presented.  A refusal is kept
     under its `redemption_id` and comes again for it.
     """
-    scan = _open(keys, counter, code=code, reference=reference, manual_code=manual_code)
     presented = [str(counter.shop_id), code, reference, manual_code, benefit_code]
+    request = _Request(redemption_id, hashlib.sha256(orjson.dumps(presented)).digest())
+    scan = _open(
+        keys, counter, code=code, reference=reference, manual_code=manual_code, request=request
+    )
     row = _call(queries.REDEEM, {
         **scan.parameters(), **_at(counter),
         "redemption": redemption_id,
-        "request_digest": hashlib.sha256(orjson.dumps(presented)).digest(),
+        "request_digest": request.digest,
         "receipt": codes.make_receipt(
             keys, citizen_id=scan.citizen_id, clerk_id=counter.clerk_id,
             redemption_id=redemption_id,
@@ -197,17 +209,20 @@ def _open(
     code: str | None = None,
     reference: str | None = None,
     manual_code: str | None = None,
+    request: _Request | None = None,
 ) -> _Scan:
     """What was presented; a text that stands for nobody is kept by clerk and refused."""
     text = code or reference or manual_code or ""
     try:
         if manual_code is not None:
-            return _open_manual(keys, counter, codes.parse_manual_code(manual_code))
+            hashes = codes.manual_code_hashes(keys, codes.parse_manual_code(manual_code))
+            return _find_answered(counter, hashes, request) or _open_manual(counter, hashes)
         if reference is not None:
             return _scan_of_reference(codes.read_reference(keys, reference), counter)
         return _scan_of(codes.read_scan(keys, text))
     except CodeUnreadable:
-        raise refusal_of_unreadable(keys, counter, text) from None
+        told = CodeUnreadable.code if manual_code is None else ManualCodeUnreadable.code
+        raise refusal_of_unreadable(keys, counter, text, told=told) from None
 
 
 def _scan_of(read: PassCode | VoucherCode) -> _Scan:
@@ -227,9 +242,25 @@ def _scan_of_reference(read: Reference, counter: Counter) -> _Scan:
     )
 
 
-def _open_manual(keys: KeyProvider, counter: Counter, typed: str) -> _Scan:
+def _find_answered(
+    counter: Counter, hashes: list[bytes], request: _Request | None
+) -> _Scan | None:
+    """A typed code in a request that was answered before, which neither counts nor costs a try.
+
+    Only in the very same request: by other ids or bodies a clerk who is blocked could guess on.
+    """
+    if request is None:
+        return None
+    row = _call(queries.FIND_ANSWERED, {
+        "clerk": counter.clerk_id, "redemption": request.redemption_id,
+        "request_digest": request.digest, "hashes": hashes,
+    })  # fmt: skip
+    return None if row["citizen_id"] is None else _Scan(row["citizen_id"], "manual")
+
+
+def _open_manual(counter: Counter, hashes: list[bytes]) -> _Scan:
     row = _call(queries.OPEN_MANUAL_CODE, {
-        **_at(counter), "scan": new_id(), "hashes": codes.manual_code_hashes(keys, typed),
+        **_at(counter), "scan": new_id(), "hashes": hashes,
         "limit": BAD_TYPINGS_MAX, "window": BAD_CODES_WINDOW_SECONDS,
     })  # fmt: skip
     if row["refusal_code"] is not None:
@@ -241,12 +272,18 @@ def _open_manual(keys: KeyProvider, counter: Counter, typed: str) -> _Scan:
     )
 
 
-def refusal_of_unreadable(keys: KeyProvider, counter: Counter, text: str) -> Exception:
-    """Keep a scan that stands for nobody, as a keyed hash by clerk, and give its refusal."""
-    return _refusal(_call(queries.KEEP_UNREADABLE, {
+def refusal_of_unreadable(
+    keys: KeyProvider, counter: Counter, text: str, *, told: str = CodeUnreadable.code
+) -> Exception:
+    """Keep a text that stands for nobody, as a keyed hash by clerk, and give its refusal.
+
+    All kinds of texts are counted as one; `told` is the code for the person who presented this one.
+    """
+    row = _call(queries.KEEP_UNREADABLE, {
         **_at(counter), "scan": new_id(), "digest": codes.scan_digest(keys, text),
         "reason": CodeUnreadable.code, "limit": BAD_SCANS_MAX, "window": BAD_CODES_WINDOW_SECONDS,
-    }))  # fmt: skip
+    })  # fmt: skip
+    return refusal(told) if row["refusal_code"] == CodeUnreadable.code else _refusal(row)
 
 
 def _restore_try(scan: _Scan) -> None:

@@ -21,7 +21,8 @@ PRESENTATIONS_KEPT: Final = timedelta(hours=72)
 SCANS_KEPT: Final = timedelta(days=184)  # as long as security logs
 # Beyond their end: a scan that is uploaded later than this counts as never issued.
 ISSUES_KEPT: Final = timedelta(days=184)
-MANUAL_CODES_KEPT: Final = timedelta(days=1)  # beyond their voucher's time
+# Beyond their voucher's time: an id that comes again finds its answer, kept as long as bad scans.
+MANUAL_CODES_KEPT: Final = SCANS_KEPT
 _PRUNE_REFUSALS: Final = text("SELECT redemption_prune_refusals(:limit)")
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, select, text
 
-from app.kernel.database import hot_call, reading, transaction_required
+from app.kernel.database import (
+    hot_call,
+    reading,
+    reading_whole_tables,
+    transaction_required,
+)
 from app.redemptions.models import (
     Annulment,
     Redemption,
@@ -36,6 +42,10 @@ KEEP_UNREADABLE: Final = """
 SELECT redemption_keep_unreadable(%(clerk)s, %(clerk_session)s, %(shop)s, %(scan)s, %(digest)s,
     %(reason)s, %(limit)s, %(window)s) AS refusal_code
 """
+FIND_ANSWERED: Final = """
+SELECT redemption_answered_citizen(%(clerk)s, %(redemption)s, %(request_digest)s, %(hashes)s)
+    AS citizen_id
+"""
 OPEN_MANUAL_CODE: Final = """
 SELECT m.refusal_code, m.code_hash, m.citizen_id, m.voucher_id, m.dead
 FROM redemption_open_manual_code(%(clerk)s, %(clerk_session)s, %(shop)s, %(scan)s, %(hashes)s,
@@ -45,10 +55,12 @@ RESTORE_TRY: Final = "SELECT redemption_restore_try(%(hash)s, %(tries)s)"
 SESSION_AND_TIME: Final = """
 SELECT citizen_session_is_live(%(citizen)s, %(session)s) AS live, clock_timestamp() AS moment
 """
+# By a time that stands still within the statement: the index serves no other.
 _DUE_VOUCHERS: Final = text("""
     SELECT v.citizen_id, v.voucher_id FROM vouchers v
-    WHERE v.expires_at <= clock_timestamp()
-      AND v.expires_at > clock_timestamp() - make_interval(secs => :back_seconds)
+    WHERE v.expires_at <= statement_timestamp()
+      AND v.expires_at > coalesce(
+          statement_timestamp() - CAST(:back AS interval), CAST('-infinity' AS timestamptz))
       AND NOT EXISTS (SELECT FROM voucher_endings e
                       WHERE e.citizen_id = v.citizen_id AND e.voucher_id = v.voucher_id)
     ORDER BY v.expires_at LIMIT :limit
@@ -199,10 +211,12 @@ def holds_any(*, citizen_id: UUID, benefit_codes: Sequence[str]) -> bool:
     return bool(transaction_required().scalar(select(held.exists())))
 
 
-def due_vouchers(*, limit: int, back_seconds: int) -> list[tuple[UUID, UUID]]:
-    """Vouchers (citizen, voucher) that expired within `back_seconds` and have no ending yet."""
-    with reading() as session:
-        rows = session.execute(_DUE_VOUCHERS, {"limit": limit, "back_seconds": back_seconds})
+def due_vouchers(*, limit: int, back: timedelta | None) -> list[tuple[UUID, UUID]]:
+    """Vouchers (citizen, voucher) without an ending that expired within `back`, or ever."""
+    with reading() as session, ExitStack() as planned:
+        if back is None:
+            planned.enter_context(reading_whole_tables(session))
+        rows = session.execute(_DUE_VOUCHERS, {"limit": limit, "back": back})
         return [(row.citizen_id, row.voucher_id) for row in rows]
 
 

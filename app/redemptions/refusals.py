@@ -119,6 +119,14 @@ class GiveBackTooLate(Conflict):
     advice: ClassVar[str] = "已过可退时间，此预约不能再退回。"
 
 
+class ManualCodeUnreadable(Unreadable):
+    """What was typed has not the form of a code: twelve of the letters and digits that are used."""
+
+    code: ClassVar[str] = "manual_code_unreadable"
+    title: ClassVar[str] = "The typed code has another form"
+    advice: ClassVar[str] = "券码应为12位，请检查是否漏输、多输或输错字符后重新输入。"
+
+
 class ManualCodeUnknown(NotFound):
     """No voucher has the typed code."""
 
@@ -165,6 +173,14 @@ class VoucherUnknown(NotFound):
     code: ClassVar[str] = "voucher_unknown"
     title: ClassVar[str] = "There is no such voucher"
     advice: ClassVar[str] = "没有找到这张券，请刷新券包后重试。"
+
+
+class ReceiptUnreadable(Unreadable):
+    """The text is no receipt of ours: cut, changed, of another kind or an old key."""
+
+    code: ClassVar[str] = "receipt_unreadable"
+    title: ClassVar[str] = "The receipt cannot be read"
+    advice: ClassVar[str] = "无法识别此凭证，请在今日核销记录中重新选择这笔核销。"
 
 
 class RedemptionUnknown(NotFound):

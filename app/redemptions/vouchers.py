@@ -150,15 +150,14 @@ def end_all_vouchers(*, citizen_id: UUID) -> None:
         _end(session, voucher, "given_back", moment)
 
 
-def expire_due_vouchers(*, limit: int, back: timedelta = SWEEP_BACK) -> int:
+def expire_due_vouchers(*, limit: int, back: timedelta | None = SWEEP_BACK) -> int:
     """For the job: end up to `limit` vouchers whose time is over; how many it ended.
 
-    It looks at vouchers that expired within `back`, so that a sweep each minute stays cheap; a
-    longer `back` after an outage finds the older ones.  Nobody waits for it: an expired voucher is
-    refused before it was swept.
+    It looks at vouchers that expired within `back`, so that a sweep each minute stays cheap; None
+    looks at all, and so finds what a longer outage left behind.  Nobody waits for it: an expired
+    voucher is refused before it was swept.
     """
-    back_seconds = int(back.total_seconds())
-    due = queries.due_vouchers(limit=limit, back_seconds=back_seconds)
+    due = queries.due_vouchers(limit=limit, back=back)
     return sum(_expire(citizen_id, voucher_id) for citizen_id, voucher_id in due)
 
 

@@ -15,6 +15,7 @@ from flask import current_app
 from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.benefits.queries import find_name
 from app.config import running_settings
 from app.kernel.clock import CITY_ZONE, now
 from app.kernel.database import transaction
@@ -37,9 +38,10 @@ THING_MAX_CHARS = 20  # what WeChat takes in a `thing` parameter
 
 def send_redeemed(message: Message) -> None:
     """Tell a citizen that a voucher was redeemed; any other error than a refusal means: again."""
+    name = find_name(code=str(message.payload["benefit_code"]))
     _send(
         message, template_id=running_settings().wechat_redeemed_template_id,
-        page=REDEEMED_PAGE, data=redeemed_data(message.payload),
+        page=REDEEMED_PAGE, data=redeemed_data(message.payload, benefit_name=name),
     )
 
 
@@ -117,11 +119,11 @@ def due_data(order: Order) -> dict[str, str]:
     }
 
 
-def redeemed_data(payload: dict[str, object]) -> dict[str, str]:
+def redeemed_data(payload: dict[str, object], *, benefit_name: str) -> dict[str, str]:
     """The parameters of the template 权益核销通知: 权益, 商户, 核销时间, 使用积分."""
     redeemed_at = datetime.fromisoformat(str(payload["redeemed_at"])).astimezone(CITY_ZONE)
     return {
-        "thing1": str(payload["benefit_code"])[:THING_MAX_CHARS],
+        "thing1": benefit_name[:THING_MAX_CHARS],
         "thing2": str(payload["shop_name"])[:THING_MAX_CHARS],
         "time3": f"{redeemed_at:%Y-%m-%d %H:%M}",
         "number4": str(payload["price_points"]),

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from app.kernel.database import transaction
 from app.kernel.ids import new_id, random_id
 from demo.servers import Database
 from tests.conftest import ROOT, Sized, environment
+from tests.redemptions.builders import make_citizen, publish_benefit
 
 STALL_SECONDS = 2
 WAIT_SECONDS = 60
@@ -255,3 +257,25 @@ def test_a_periodic_function_is_called_once_per_time(
         "SELECT due FROM job_ticks GROUP BY due HAVING due IS NULL OR count(*) > 1"
     ).fetchall()
     assert twice == []
+
+
+def test_l8_an_overdue_hold_is_released_within_a_minute(
+    committing_app: Flask, effects: psycopg.Connection[Any], make_worker: Callable[[], Worker]
+) -> None:
+    short = publish_benefit(committing_app, price_points=10, voucher_life_seconds=1)
+    citizen = make_citizen(committing_app, points=10)
+    make_worker()
+    wait_until(lambda: has_rows(effects, "procrastinate_workers"))
+    citizen.claimed(committing_app.test_client(), short)
+    assert has_rows(effects, "ledger_open_holds")
+    wait_until(lambda: not has_rows(effects, "ledger_open_holds"))
+    late = effects.execute(
+        "SELECT max(t.created_at) - max(v.expires_at)"
+        " FROM ledger_transfers t, vouchers v WHERE t.kind = 'hold_expiry'"
+    ).fetchone()
+    assert late is not None
+    assert timedelta() <= late[0] <= timedelta(seconds=60)
+
+
+def has_rows(admin: psycopg.Connection[Any], table: str) -> bool:
+    return admin.execute(f"SELECT FROM {table} LIMIT 1").fetchone() is not None

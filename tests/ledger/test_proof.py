@@ -261,7 +261,7 @@ def test_the_command_names_the_first_bad_row(
     with committing_app.app_context():
         posting = Person().grant(10)
     sound = runner.invoke(args=["ledger", "verify"])
-    assert (sound.exit_code, sound.output) == (0, "the ledger is sound\n")
+    assert (sound.exit_code, sound.output) == (0, "the ledger and the redemptions are sound\n")
     admin.execute("UPDATE ledger_entries SET amount_units = 11 WHERE account_version IS NOT NULL")
     broken = runner.invoke(args=["ledger", "verify"])
     assert broken.exit_code == 1

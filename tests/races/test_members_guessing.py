@@ -41,10 +41,29 @@ def test_without_the_lock_more_guesses_pass(
         assert guess(committing_app).count(401) > 5
 
 
-def test_one_code_signs_in_once(committing_app: Flask) -> None:
-    account = make_staff(committing_app)
+def sign_in_with_one_code(app: Flask) -> list[int]:
+    account = make_staff(app)
     code = account.code()
-    answers = at_once(
-        [partial(sign_in_staff, committing_app.test_client(), account, code=code)] * 4
-    )
-    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+    answers = at_once([partial(sign_in_staff, app.test_client(), account, code=code)] * 4)
+    return sorted(answer.status_code for answer in answers)
+
+
+def test_one_code_signs_in_once(committing_app: Flask) -> None:
+    assert sign_in_with_one_code(committing_app) == [200, 401, 401, 401]
+
+
+def test_when_its_step_is_not_kept_one_code_signs_in_many_times(
+    committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    admin.execute("""
+        CREATE FUNCTION race_forget() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN NEW.totp_last_step := OLD.totp_last_step; RETURN NEW; END $$;
+        CREATE TRIGGER race_forget BEFORE UPDATE ON staff_credentials
+            FOR EACH ROW EXECUTE FUNCTION race_forget()
+    """)
+    try:
+        assert sign_in_with_one_code(committing_app).count(200) > 1
+    finally:
+        admin.execute(
+            "DROP TRIGGER race_forget ON staff_credentials; DROP FUNCTION race_forget()"
+        )

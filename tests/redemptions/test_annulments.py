@@ -114,7 +114,7 @@ def test_the_window_is_fifteen_minutes_unless_the_catalogue_says_otherwise(app: 
 def test_receipts_of_nothing_are_refused(
     app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
 ) -> None:
-    assert outcome(clerk.annul(client, "IC1T:nonsense")) == (400, "code_unreadable")
+    assert outcome(clerk.annul(client, "IC1T:nonsense")) == (400, "receipt_unreadable")
     unknown = codes.make_receipt(
         keys_of(app), citizen_id=citizen.citizen_id, clerk_id=clerk.staff_id,
         redemption_id=new_id(),

@@ -11,10 +11,20 @@ from sqlalchemy import text
 
 from app.kernel.database import reading
 from app.kernel.ids import new_id
+from app.merchants import operations as merchants
+from app.merchants.suspensions import suspend
 from app.redemptions.operations import BAD_SCANS_MAX, BAD_TYPINGS_MAX
 from app.redemptions.vouchers import MANUAL_CODE_TRIES
+from app.web.auth import Role
 from tests.redemptions.answers import outcome
-from tests.redemptions.builders import Citizen, Clerk, make_citizen, make_clerk, publish_benefit
+from tests.redemptions.builders import (
+    Citizen,
+    Clerk,
+    make_citizen,
+    make_clerk,
+    make_staff,
+    publish_benefit,
+)
 from tests.redemptions.checks import assert_redemptions_agree
 
 HOSTILE = (
@@ -142,19 +152,98 @@ def test_a_clerk_has_five_wrong_typings(
     app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
 ) -> None:
     typed = citizen.manual_code(client, citizen.claimed(client, cinema))
-    for number in range(BAD_TYPINGS_MAX):
-        wrong = f"AAAA-CCCC-DDD{'ACDEF'[number]}"
-        assert outcome(clerk.redeem(client, manual_code=wrong)) == (404, "manual_code_unknown")
+    type_wrong_codes(client, clerk)
     blocked = clerk.redeem(client, manual_code=typed)
     assert outcome(blocked) == (429, "too_many_bad_codes")
     colleague = make_clerk(app, merchant_id=clerk.merchant_id)
     assert colleague.redeem(client, manual_code=typed).status_code == 200
 
 
+def type_wrong_codes(client: FlaskClient, clerk: Clerk) -> None:
+    for character in "ACDEF"[:BAD_TYPINGS_MAX]:
+        wrong = clerk.redeem(client, manual_code=f"AAAA-CCCC-DDD{character}")
+        assert outcome(wrong) == (404, "manual_code_unknown")
+
+
+def tries_left() -> int:
+    with reading() as session:
+        left = session.scalar(text("SELECT tries_left FROM voucher_manual_codes"))
+        assert isinstance(left, int)
+        return left
+
+
+def test_a_typed_code_is_answered_again_to_a_clerk_who_is_blocked(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    typed = citizen.manual_code(client, citizen.claimed(client, cinema))
+    redemption_id = new_id()
+    first = clerk.redeem(client, redemption_id, manual_code=typed)
+    assert first.status_code == 200
+    type_wrong_codes(client, clerk)
+    again = clerk.redeem(client, redemption_id, manual_code=typed)
+    assert (again.status_code, again.data) == (200, first.data)
+    assert tries_left() == MANUAL_CODE_TRIES
+    # Nothing else is told: neither by another id nor by another body of this one.
+    other = citizen.manual_code(client, citizen.claimed(client, publish_benefit(app)))
+    for redemption, presented in ((new_id(), typed), (redemption_id, other)):
+        guess = clerk.redeem(client, redemption, manual_code=presented)
+        assert outcome(guess) == (429, "too_many_bad_codes")
+
+
+def test_a_refused_typed_code_is_answered_again_and_costs_no_try(
+    app: Flask, client: FlaskClient, citizen: Citizen
+) -> None:
+    typed = citizen.manual_code(client, citizen.claimed(client, publish_benefit(app)))
+    stranger, redemption_id = make_clerk(app), new_id()
+    first = stranger.redeem(client, redemption_id, manual_code=typed)
+    assert outcome(first) == (409, "wrong_merchant")
+    for _ in range(2 * MANUAL_CODE_TRIES):
+        again = stranger.redeem(client, redemption_id, manual_code=typed)
+        assert (again.status_code, again.data) == (409, first.data)
+    assert tries_left() == MANUAL_CODE_TRIES - 1
+
+
+def test_a_typed_code_is_answered_again_after_a_suspension_or_a_change_of_shop(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    typed = citizen.manual_code(client, citizen.claimed(client, cinema))
+    redemption_id = new_id()
+    first = clerk.redeem(client, redemption_id, manual_code=typed)
+    assert first.status_code == 200
+    other = merchants.open_shop(shop_id=new_id(), merchant_id=clerk.merchant_id, name="二店")
+    merchants.assign_staff(
+        staff_id=clerk.staff_id, merchant_id=clerk.merchant_id, shop_id=other.shop_id, role="clerk"
+    )
+    assert outcome(clerk.redeem(client, manual_code=typed)) == (403, "wrong_shop")
+    assert clerk.redeem(client, redemption_id, manual_code=typed).data == first.data
+    operator_id, _ = make_staff(app, Role.OPERATOR)
+    suspend(
+        operator_id=operator_id, suspension_id=new_id(), merchant_id=clerk.merchant_id,
+        reason="接到举报，待核查",
+    )
+    assert outcome(clerk.redeem(client, manual_code=typed)) == (403, "merchant_suspended")
+    assert clerk.redeem(client, redemption_id, manual_code=typed).data == first.data
+
+
+def test_a_typed_code_is_not_answered_again_to_who_signed_out(
+    app: Flask, client: FlaskClient, citizen: Citizen, clerk: Clerk, cinema: str
+) -> None:
+    typed = citizen.manual_code(client, citizen.claimed(client, cinema))
+    redemption_id = new_id()
+    assert clerk.redeem(client, redemption_id, manual_code=typed).status_code == 200
+    client.post("/api/v1/sign-out", headers=clerk.headers)
+    assert outcome(clerk.redeem(client, redemption_id, manual_code=typed))[0] == 401
+
+
 def test_a_typed_text_of_another_form_is_unreadable(
     app: Flask, client: FlaskClient, clerk: Clerk
 ) -> None:
-    assert outcome(clerk.redeem(client, manual_code="0000-0000-0000")) == (400, "code_unreadable")
+    for typed in ("0000-0000-0000", "AAAA", "AAAA-CCCC-DDDD-E"):
+        for refused in (
+            clerk.redeem(client, manual_code=typed), clerk.preview(client, manual_code=typed)
+        ):  # fmt: skip
+            assert outcome(refused) == (400, "manual_code_unreadable")
+    assert len(scans_of(clerk)) == 6
 
 
 def test_only_a_clerk_may_present_codes(

@@ -43,6 +43,27 @@ def test_bad_scans_are_kept_for_half_a_year(
     assert admin.execute("SELECT count(*) FROM unreadable_scans").fetchone() == (1,)
 
 
+def test_typed_codes_are_kept_as_long_as_their_answers(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    client = committing_app.test_client()
+    library = publish_library(committing_app)
+    clerk, citizen = make_clerk(committing_app, takes=(library,)), make_citizen(committing_app)
+    typed, redemption_id = citizen.manual_code(client, citizen.claimed(client, library)), new_id()
+    first = clerk.redeem(client, redemption_id, manual_code=typed)
+    for days, left in ((183, 1), (185, 0)):
+        admin.execute(
+            "UPDATE voucher_manual_codes SET expires_at = now() - make_interval(days => %s)",
+            (days,),
+        )
+        with job_app.app_context():
+            prune_scans()
+        assert admin.execute("SELECT count(*) FROM voucher_manual_codes").fetchone() == (left,)
+        if left:
+            again = clerk.redeem(client, redemption_id, manual_code=typed)
+            assert (again.status_code, again.data) == (200, first.data)
+
+
 def test_refused_redemptions_go_and_accepted_ones_stay(
     committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:

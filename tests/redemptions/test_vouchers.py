@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
+from typing import Any
 
+import psycopg
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from app.kernel.clock import CITY_ZONE, city_date, now
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.ledger import operations as ledger_operations
@@ -99,15 +103,36 @@ def test_the_limit_counts_what_is_held_or_redeemed(app: Flask, client: FlaskClie
     assert citizen.claim(client, limited).status_code == 200
 
 
-def test_the_limit_begins_again_with_its_period(app: Flask, client: FlaskClient) -> None:
-    limits = {
-        period: publish_benefit(app, claim_limit={"count": 1, "period": period})
-        for period in ("day", "week", "month", "year", "ever")
-    }
-    citizen = make_citizen(app)
-    for code in limits.values():
-        citizen.claimed(client, code)
-        assert outcome(citizen.claim(client, code)) == (409, "claim_limit_reached")
+@pytest.mark.parametrize("period", ["day", "week", "month", "year"])
+def test_the_limit_begins_again_with_its_period(
+    committing_app: Flask, admin: psycopg.Connection[Any], period: str
+) -> None:
+    today = city_date(now())
+    first_day = {
+        "day": today, "week": today - timedelta(days=today.weekday()),
+        "month": today.replace(day=1), "year": today.replace(month=1, day=1),
+    }[period]
+    begins_at = datetime.combine(first_day, time(), CITY_ZONE)
+    limited = publish_benefit(committing_app, claim_limit={"count": 1, "period": period})
+    citizen, client = make_citizen(committing_app), committing_app.test_client()
+    citizen.claimed(client, limited)
+    for claimed_at, told in (
+        (begins_at, (409, "claim_limit_reached")),
+        (begins_at - timedelta(microseconds=1), (200, "")),
+    ):
+        admin.execute("UPDATE vouchers SET claimed_at = %s", (claimed_at,))
+        assert outcome(citizen.claim(client, limited)) == told
+    assert outcome(citizen.claim(client, limited)) == (409, "claim_limit_reached")
+
+
+def test_a_limit_for_ever_never_begins_again(
+    committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    limited = publish_benefit(committing_app, claim_limit={"count": 1, "period": "ever"})
+    citizen, client = make_citizen(committing_app), committing_app.test_client()
+    citizen.claimed(client, limited)
+    admin.execute("UPDATE vouchers SET claimed_at = now() - interval '20 years'")
+    assert outcome(citizen.claim(client, limited)) == (409, "claim_limit_reached")
 
 
 def test_stock_runs_out_and_comes_back(app: Flask, client: FlaskClient) -> None:
@@ -174,6 +199,10 @@ def test_the_proof_names_a_redemption_without_its_post(app: Flask, client: Flask
     assert {(fault.invariant, fault.voucher_id) for fault in faults} == {("I5", voucher_id)}
     assert len(faults) == 2
     assert "I5" in str(faults[0])
+    told = app.test_cli_runner().invoke(args=["ledger", "verify"])
+    assert told.exit_code == 1
+    assert told.output.startswith("Error: first bad row: I5")
+    assert str(voucher_id) in told.output.splitlines()[0]
 
 
 def test_a_published_file_can_be_loaded_again(app: Flask) -> None:

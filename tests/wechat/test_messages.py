@@ -18,10 +18,11 @@ from app.members import operations
 from app.wechat.messages import REDEEMED_TOPIC, redeemed_data, send_redeemed
 from tests.members.api import claims_of, join, keys_of, made_up_person
 from tests.members.people import made_up_member
+from tests.redemptions.builders import publish_benefit
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
 
 PAYLOAD = {
-    "voucher_id": "x", "benefit_code": "library-25", "price_points": 30, "shop_name": "市图书馆",
+    "voucher_id": "x", "benefit_code": "library", "price_points": 30, "shop_name": "市图书馆",
     "redeemed_at": "2026-11-20T16:30:00Z",
 }
 SEND_PATH = "/cgi-bin/message/subscribe/send"
@@ -29,6 +30,7 @@ TEMPLATE = "template-redeemed"
 
 
 def message_for(app: Flask, sandbox: SandboxControl) -> tuple[Message, str]:
+    publish_benefit(app, code="library", name="信易阅 图书借阅")
     person = made_up_person(sandbox)
     tokens = join(app.test_client(), sandbox, person).get_json()
     citizen_id = UUID(claims_of(tokens["access_token"])["sub"])
@@ -55,7 +57,7 @@ def test_a_message_is_sent_once_however_often_its_job_runs(
     (sent,) = sandbox.sent_messages()
     assert (sent.openid, sent.template_id) == (openid, TEMPLATE)
     assert sent.data["time3"] == "2026-11-21 00:30"
-    assert sent.data["thing2"] == "市图书馆"
+    assert (sent.data["thing1"], sent.data["thing2"]) == ("信易阅 图书借阅", "市图书馆")
     assert state(admin) == "sent"
 
 
@@ -110,6 +112,7 @@ def test_who_has_no_wechat_is_not_reached(
     admin: psycopg.Connection[Any],
 ) -> None:
     member = made_up_member()
+    publish_benefit(committing_app, code="library")
     with committing_app.app_context(), transaction():
         citizen_id = operations.register_member(
             keys=keys_of(committing_app), name=member.name, id_number=member.id_number,
@@ -122,5 +125,5 @@ def test_who_has_no_wechat_is_not_reached(
 
 
 def test_long_texts_are_cut_to_what_wechat_takes() -> None:
-    data = redeemed_data({**PAYLOAD, "shop_name": "馆" * 50})
-    assert data["thing2"] == "馆" * 20
+    data = redeemed_data({**PAYLOAD, "shop_name": "馆" * 50}, benefit_name="书" * 50)
+    assert (data["thing1"], data["thing2"]) == ("书" * 20, "馆" * 20)
