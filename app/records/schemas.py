@@ -130,6 +130,12 @@ class RefusalsQuery(ApiSchema):
     )
 
 
+class RefusedRowsQuery(ApiSchema):
+    """Which part of a long file: rows below `after_row`, 50,000 at most."""
+
+    after_row = fields.Integer(load_default=0, validate=validate.Range(0, ROW_NUMBER_MAX))
+
+
 class RefusedRow(ApiSchema):
     """Where and why; the number is the one a spreadsheet shows."""
 

@@ -10,6 +10,9 @@ from flask import Flask
 
 from app.kernel.ids import new_id
 from app.records import operations
+from app.records.queries import current_day
+from app.scoring.queries import scheme_in_force
+from demo.load import publish_catalogue
 from tests.members.people import made_up_member
 from tests.records.programme import HOURS, Programme, build_programme, csv_file
 
@@ -52,6 +55,17 @@ def test_the_register_is_imported_for_an_operator(
     assert (done.exit_code, "accepted 1" in done.output) == (0, True), done.output
     for wrong in ((), ("--staff", new_id(), "--source", programme.source_id)):
         assert run(app, path, "--type", "members", *wrong).exit_code == 2
+
+
+def test_the_register_comes_before_the_first_scheme(app: Flask, tmp_path: Path) -> None:
+    publish_catalogue()
+    assert scheme_in_force(on=current_day()) is None
+    path, person = tmp_path / "members.csv", made_up_member()
+    path.write_bytes(csv_file(
+        "members", [person.name, person.id_number, str(person.phone), "2026-06-01"]
+    ))
+    done = run(app, path, "--type", "members", "--staff", new_id())
+    assert (done.exit_code, "accepted 1" in done.output) == (0, True), done.output
 
 
 def test_a_file_that_is_refused_ends_with_an_error(
