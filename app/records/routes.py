@@ -70,6 +70,8 @@ def answer_report(report: DeliveryReport) -> tuple[DeliveryReport, int, dict[str
 def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
     """Register people who consented elsewhere; a large file is taken later (202)."""
     file = files["file"]
+    upload = cast("Upload", file.stream)
+    form["encoding"] = form["encoding"] or upload.found_encoding()
     request = operations.DeliveryRequest(
         record_type=REGISTER,
         file_name=file.filename or "",
@@ -79,7 +81,7 @@ def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
     report = operations.import_register(
         keys=key_provider(),
         request=request,
-        upload=cast("Upload", file.stream),
+        upload=upload,
         at_once_max_bytes=running_settings().at_once_max_bytes,
     )
     return answer_report(report)

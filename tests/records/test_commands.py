@@ -22,8 +22,9 @@ def programme(app: Flask) -> Programme:
     return build_programme(app)
 
 
-def run(app: Flask, path: Path, *options: object) -> Any:
-    arguments = ["records", "import", str(path), "--on", "2026-06-12", "--encoding", "utf-8"]
+def run(app: Flask, path: Path, *options: object, encoding: str | None = "utf-8") -> Any:
+    arguments = ["records", "import", str(path), "--on", "2026-06-12"]
+    arguments += ["--encoding", encoding] if encoding else []
     return app.test_cli_runner().invoke(args=[*arguments, *map(str, options)])
 
 
@@ -38,11 +39,21 @@ def test_a_file_is_taken_with_what_stands_before_it(
         programme.deliver(HOURS, programme.hours("ZY-1", "2"))
     done = run(app, path, *options, "--delivery-id", delivery_id)
     assert done.exit_code == 0, done.output
-    told = f"{delivery_id}\tprocessed\t\trows 2, accepted 0, refused 1, no members 0"
+    told = f"{delivery_id}\tprocessed\t\tutf-8, rows 2, accepted 0, refused 1, no members 0"
     assert told in done.output
     assert told in run(app, path, *options, "--delivery-id", delivery_id).output
     other = run(app, path, "--type", HOURS, "--source", new_id())
     assert (other.exit_code, "record_type_not_allowed" in other.output) == (1, True)
+
+
+@pytest.mark.parametrize("written", ["utf-8", "utf-8-sig", "gb18030"])
+def test_the_encoding_may_be_left_out(
+    app: Flask, programme: Programme, tmp_path: Path, written: str
+) -> None:
+    path = tmp_path / "hours.csv"
+    path.write_bytes(csv_file(HOURS, programme.hours("ZY-1", "2")).decode().encode(written))
+    done = run(app, path, "--type", HOURS, "--source", programme.source_id, encoding=None)
+    assert f"processed\t\t{written}, rows 1, accepted 1" in done.output
 
 
 def test_the_register_is_imported_for_an_operator(
