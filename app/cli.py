@@ -250,13 +250,16 @@ def record_commands() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--type", "record_type", required=True, help="As in the information catalogue.")
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Delivered on.")
-@click.option("--encoding", type=click.Choice([one.value for one in FILE_ENCODINGS]), required=True)
+@click.option(
+    "--encoding", type=click.Choice([one.value for one in FILE_ENCODINGS]),
+    help="Without it: Excel and UTF-8 are recognised, all else is read as GB 18030.",
+)
 @click.option("--source", "source_id", type=click.UUID, help="The department's machine.")
 @click.option("--staff", "staff_id", type=click.UUID, help="The operator, for the register.")
 @click.option("--delivery-id", type=click.UUID, help="The same as before, to go on (default: new).")
 @with_appcontext
 def import_file(
-    *, file: IO[bytes], record_type: str, on: datetime, encoding: str,
+    *, file: IO[bytes], record_type: str, on: datetime, encoding: str | None,
     source_id: UUID | None, staff_id: UUID | None, delivery_id: UUID | None,
 ) -> None:
     """Take a file of any size, as if it had been posted; prints its report.
@@ -266,13 +269,13 @@ def import_file(
     """
     if (source_id is None) == (staff_id is None):
         raise click.UsageError("give --source, or --staff for the register")
-    request = DeliveryRequest(
-        delivery_id=delivery_id or new_id(), record_type=record_type, delivered_on=on.date(),
-        encoding=Encoding(encoding), file_name=Path(file.name).name, source_id=source_id,
-        staff_id=staff_id,
-    )
     try:
         upload = Upload.of(key_provider(), file)
+        request = DeliveryRequest(
+            delivery_id=delivery_id or new_id(), record_type=record_type, delivered_on=on.date(),
+            encoding=Encoding(encoding) if encoding else upload.found_encoding(),
+            file_name=Path(file.name).name, source_id=source_id, staff_id=staff_id,
+        )
         if source_id is None:
             report = receive_file(request=request, upload=upload)
         else:
@@ -283,7 +286,7 @@ def import_file(
         raise click.ClickException(str(error)) from error
     report = _worked_off(report)
     click.echo(
-        f"{report.delivery_id}\t{report.status}\t{report.file_reason or ''}\t"
+        f"{report.delivery_id}\t{report.status}\t{report.file_reason or ''}\t{report.encoding}, "
         f"rows {report.row_count}, accepted {report.accepted_count}, "
         f"refused {report.refused_count}, no members {report.dropped_count}"
     )

@@ -15,6 +15,8 @@ SPACE = "".join(
 # What a spreadsheet program might calculate, led by any number of apostrophes.
 _CALCULATED = re.compile(rf"'*(?:[\t\r\n]|[{SPACE}]*[=+\-@＝＋－＠])")
 BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
+XLSX_CELL_MAX_UNITS = 32_767  # of UTF-16
+CUT_OFF = "…（超出单元格长度，以下略）"
 
 
 def write_csv(rows: Iterable[Sequence[object]]) -> str:
@@ -29,7 +31,10 @@ def write_csv(rows: Iterable[Sequence[object]]) -> str:
 
 
 def write_xlsx(rows: Iterable[Sequence[object]], *, sheet_name: str) -> bytes:
-    """The rows as an Excel file: numbers are numbers, everything else is text, never a formula."""
+    """The rows as an Excel file: numbers are numbers, everything else is text, never a formula.
+
+    A text that is longer than a cell ends with words that say so.
+    """
     import xlsxwriter  # noqa: PLC0415 -- no other process needs it at its start
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415 -- the same
 
@@ -43,8 +48,25 @@ def write_xlsx(rows: Iterable[Sequence[object]], *, sheet_name: str) -> bytes:
                     sheet.write_number(at, place, cell)
                 elif cell is not None:
                     shown = ILLEGAL_CHARACTERS_RE.sub("", str(cell))
-                    sheet.write_string(at, place, shown, as_text)
+                    sheet.write_string(at, place, _fitting(shown), as_text)
     return content.getvalue()
+
+
+def fits_xlsx(text: str) -> bool:
+    """Whether a cell of Excel can hold the text."""
+    # Most texts are short, and no sign takes more than two units.
+    return len(text) <= XLSX_CELL_MAX_UNITS // 2 or len(_units(text)) <= 2 * XLSX_CELL_MAX_UNITS
+
+
+def _fitting(text: str) -> str:
+    if fits_xlsx(text):
+        return text
+    start = _units(text)[: 2 * (XLSX_CELL_MAX_UNITS - len(CUT_OFF))]
+    return start.decode("utf-16-le", "ignore") + CUT_OFF
+
+
+def _units(text: str) -> bytes:
+    return text.encode("utf-16-le")
 
 
 def defused(cell: str) -> str:

@@ -17,6 +17,7 @@ from app.members.spelling import compact
 
 ADULT_YEARS = 18
 _SHAPE = re.compile(r"[0-9]{17}[0-9X]")
+_SHAPE_IN_TEXT = re.compile(rf"(?<![0-9]){_SHAPE.pattern}(?![0-9])")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ZEROS = ord("0") * sum(_WEIGHTS)  # what the characters of digits are more than the digits
 _CHECK_CHARACTERS = "10X98765432"
@@ -79,6 +80,16 @@ def parse_id_number(text: str) -> IdNumber:
 def is_id_number(value: str) -> bool:
     """Whether a compacted text is a resident identity number."""
     return _born_on(value) is not None
+
+
+def has_id_number_shape_within(text: str) -> bool:
+    """Whether something in a compacted text looks like an identity number."""
+    return _SHAPE_IN_TEXT.search(text) is not None
+
+
+def id_numbers_within(text: str) -> set[str]:
+    """The identity numbers that stand in a compacted text, in capitals, among other signs."""
+    return {found for found in _SHAPE_IN_TEXT.findall(text) if is_id_number(found)}
 
 
 def _born_on(value: str) -> date | None:

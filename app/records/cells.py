@@ -55,6 +55,12 @@ class FormulaCell(str):
     __slots__ = ()
 
 
+class BrokenLine(str):
+    """A line of CSV whose quotes do not close; it stands for all cells of its row."""
+
+    __slots__ = ()
+
+
 def trim(text: str) -> str:
     """Without white space at both ends."""
     return text.strip(SPACE)

@@ -39,6 +39,7 @@ ROWS_MAX = 200_000
 READER_MAX_BYTES = 192 << 20  # of memory, beside what Python and its libraries map
 READER_MAX_SECONDS = 40  # of computing; the largest that is allowed takes half of it
 _CHUNK_BYTES = 1 << 20
+_DOCTYPE = b"<!DOCTYPE"  # no spreadsheet program writes one
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others unpack without any bound
 # What a file that is no Excel file, or a broken or hostile one, makes zipfile and openpyxl raise.
 _BROKEN = (
@@ -65,7 +66,7 @@ def _read(content: bytes, out: IO[bytes]) -> Ending:
 
 
 def _check_archive(content: bytes) -> None:
-    """Refuse what unpacks to too much, by what it declares and by what comes out."""
+    """Refuse what unpacks to too much, by what it declares and by what comes out, and any DTD."""
     limit = min(UNPACKED_MAX_BYTES, len(content) * RATIO_MAX)
     with zipfile.ZipFile(BytesIO(content)) as archive:
         members = archive.infolist()
@@ -75,11 +76,16 @@ def _check_archive(content: bytes) -> None:
             raise zipfile.BadZipFile
         left = limit
         for member in members:
+            end = b""
             with archive.open(member) as unpacked:
                 while chunk := unpacked.read(_CHUNK_BYTES):
                     left -= len(chunk)
                     if left < 0:
                         raise TooMuchExcelError
+                    text = end + chunk.replace(b"\0", b"")  # UTF-16 too
+                    if _DOCTYPE in text:
+                        raise zipfile.BadZipFile
+                    end = text[-len(_DOCTYPE) :]
 
 
 def _first_sheet(content: bytes) -> Iterator[list[str]]:

@@ -269,11 +269,11 @@ def open_refusals(
 
 
 def open_refused_rows(
-    *, keys: KeyProvider, delivery_id: UUID, source_id: UUID | None
+    *, keys: KeyProvider, delivery_id: UUID, source_id: UUID | None, after_row: int = 0
 ) -> Returned:
     """The refused rows of a delivery with what stood there, for the source that sent it alone."""
     open_report(delivery_id=delivery_id, source_id=source_id)
-    return open_returned(keys=keys, delivery_id=delivery_id)
+    return open_returned(keys=keys, delivery_id=delivery_id, after_row=after_row)
 
 
 def clean_file_name(name: str) -> str:

@@ -5,6 +5,9 @@ CSV is decoded strictly, Excel read with every trap shut, JSON as if it were a s
 A file is read to its end before the first row is judged, so that a file that is refused leaves
 nothing.  Rows are numbered as a spreadsheet shows them.  CSV is read row by row: what is in memory
 does not grow with the file.
+
+A quote that is not closed would make one row of all that follows.  So the line it stands in is a
+row of its own, a broken one, and what comes after it is read as if it had ended there.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import codecs
 import csv
 import hashlib
 import io
+import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,8 +27,9 @@ import orjson
 
 from app.kernel.errors import Invalid
 from app.kernel.tables import undefused
+from app.members.id_numbers import compact_id_number, has_id_number_shape_within
 from app.records.catalogue import ROW_NUMBER_COLUMN, Catalogue, RecordType
-from app.records.cells import is_empty, remove_space
+from app.records.cells import BrokenLine, is_empty, remove_space
 from app.records.excel import (
     COLUMNS_MAX,
     LOOK_EVERY_ROWS,
@@ -42,6 +48,9 @@ CSV_MAX_BYTES = 512_000_000
 JSON_MAX_BYTES = 5_000_000
 JSON_ROWS_MAX = 5_000
 _CHUNK_BYTES = 1 << 20
+_LINE_BREAK = re.compile(r"[\r\n]+")
+
+csv.field_size_limit(ROW_MAX_CHARS)  # a cell may be as long as its row
 
 
 class Encoding(StrEnum):
@@ -154,6 +163,8 @@ def open_table(
 
 def _as_sent(row: list[str], cut: frozenset[int]) -> list[str]:
     """A row that was given back, as it stood before: what is not mended is refused again."""
+    if row and isinstance(row[0], BrokenLine):
+        return row
     return [undefused(cell) for cell in _without(row, cut)]
 
 
@@ -217,16 +228,35 @@ def _csv_rows(file: IO[bytes], encoding: Encoding) -> Iterator[list[str]]:
     text = io.TextIOWrapper(
         file, encoding=codecs.lookup(name).name, errors="strict", newline=""
     )
-    lines = _Lines(text)
     try:
-        for row in csv.reader(lines):
-            lines.row_chars = 0
-            yield row
-    except (UnicodeError, csv.Error) as error:
+        yield from _rows_of_lines(_Lines(text))
+    except UnicodeError as error:
         raise FileRefusedError(FileReason.BAD_ENCODING) from error
     finally:
         if not file.closed:
             text.detach()  # the file belongs to the caller
+
+
+def _rows_of_lines(lines: _Lines) -> Iterator[list[str]]:
+    rows = csv.reader(lines, strict=True)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            row = lines.break_off()
+        else:
+            if lines.spans_lines() and any(map(_holds_rows, row)):
+                row = lines.break_off()
+        lines.next_row()
+        yield row
+
+
+def _holds_rows(cell: str) -> bool:
+    """Whether a cell goes on over other rows: below a line break stands an ID number."""
+    _, *below = _LINE_BREAK.split(cell)
+    return any(has_id_number_shape_within(compact_id_number(line)) for line in below)
 
 
 class _Lines:
@@ -234,16 +264,52 @@ class _Lines:
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
-        self.row_chars = 0
+        self._row: list[str] = []  # the lines of the row that is being read
+        self._row_chars = 0
+        self._again: deque[str] = deque()
+        self._read_chars, self._again_chars = 0, 0
 
-    def __iter__(self) -> Iterator[str]:
-        while line := self._text.readline(ROW_MAX_CHARS):
-            self.row_chars += len(line)
-            if self.row_chars >= ROW_MAX_CHARS:
-                raise FileTooLarge(max_row_chars=ROW_MAX_CHARS)
-            if "\0" in line:
-                raise csv.Error("NUL is no text")
-            yield line
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        """The next line; csv.Error where it cannot belong to the row, or is no text."""
+        line = self._again.popleft() if self._again else self._read()
+        self._row.append(line)
+        self._row_chars += len(line)
+        if self._row_chars >= ROW_MAX_CHARS:
+            raise csv.Error("a quote is not closed")
+        if "\0" in line:
+            raise csv.Error("NUL is no text")
+        return line
+
+    def spans_lines(self) -> bool:
+        """Whether the row went on over more than one line."""
+        return len(self._row) > 1
+
+    def next_row(self) -> None:
+        """What comes now belongs to another row."""
+        self._row.clear()
+        self._row_chars = 0
+
+    def break_off(self) -> list[str]:
+        """End the row with its first line; the others are read again as rows of their own."""
+        first, *others = self._row
+        self._again.extendleft(reversed(others))
+        self._again_chars += self._row_chars - len(first)
+        # In an honest file the next quote ends the search; nothing is searched twice.
+        if self._again_chars > self._read_chars + ROW_MAX_CHARS:
+            raise FileTooLarge(max_row_chars=ROW_MAX_CHARS)
+        return [BrokenLine(first.rstrip("\r\n").replace("\0", ""))]
+
+    def _read(self) -> str:
+        line = self._text.readline(ROW_MAX_CHARS)
+        if not line:
+            raise StopIteration
+        if len(line) >= ROW_MAX_CHARS:
+            raise FileTooLarge(max_row_chars=ROW_MAX_CHARS)
+        self._read_chars += len(line)
+        return line
 
 
 def _xlsx_lines(file: IO[bytes], on_the_way: Callable[[], None]) -> list[bytes]:

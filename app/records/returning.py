@@ -1,7 +1,8 @@
 """Refused rows go back to who sent them: kept sealed for a while, to be mended and sent again.
 
-Kept are the cells of rows that were refused, never of a row that holds what may not be delivered,
-never of a dropped row, and nothing of a file that was refused whole.  See ADR 9.
+Kept are the cells of rows that were refused, never of a row that holds what may not be delivered or
+the ID number of somebody who is no member, never of a dropped row, and nothing of a file that was
+refused whole.  See ADR 9.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -22,7 +23,9 @@ from app.kernel.crypto import new_wrapped_key, open_wrapped_key, seal, unseal_wi
 from app.kernel.database import reading, transaction
 from app.kernel.errors import NotFound
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
-from app.kernel.tables import undefused, write_csv, write_xlsx
+from app.kernel.tables import fits_xlsx, undefused, write_csv, write_xlsx
+from app.members.id_numbers import id_numbers_within
+from app.members.queries import find_citizens_by_id_numbers
 from app.members.spelling import compact
 from app.records.catalogue import Catalogue
 from app.records.cells import NumberCell
@@ -31,17 +34,21 @@ from app.records.reading import RETURN_COLUMNS, Layout
 from app.records.steps import Reason
 
 KEPT: Final = timedelta(days=30)
-ROWS_MAX = 50_000  # of one delivery; of those beyond only number and reason are known
+ROWS_MAX = 50_000  # of one delivery are kept, and in one file; of others number and reason alone
+NOT_KEPT = "（本行内容未保存，请按行号查原文件）"
+NOT_IN_EXCEL = "（单元格过长，Excel存不下，本行请下载CSV）"
+MORE = "more"
+MORE_TEXT = "此后还有{count}行，请加参数after_row={last}下载"
 
 REASON_TEXTS: dict[Reason, str] = {
     Reason.TOTAL_ROW: "合计行不是记录",
-    Reason.COLUMN_COUNT: "单元格数与表头不符",
+    Reason.COLUMN_COUNT: "单元格数与表头不符，或引号不成对",
     Reason.FORMULA_CELL: "单元格是公式，请改为数值或文字",
     Reason.MISSING_FIELD: "必填项为空",
     Reason.BAD_ID_FORMAT: "身份证号格式不对，须为18位文本",
     Reason.BAD_ID_CHECK_DIGIT: "身份证号校验码不对",
     Reason.BAD_ID_BIRTH_DATE: "身份证号中的出生日期不存在",
-    Reason.FORBIDDEN_CONTENT: "含有不得报送的内容，本行内容未保存",
+    Reason.FORBIDDEN_CONTENT: "含有不得报送的内容，或他人的身份证号",
     Reason.BAD_VERSION: "版本号须为1至9999的整数",
     Reason.BAD_STATUS: "记录状态须为有效或作废",
     Reason.NAME_MISMATCH: "姓名与登记不一致",
@@ -74,10 +81,14 @@ class RefusedRowsGone(NotFound):
 
 @dataclass(frozen=True)
 class Returned:
-    """The refused rows of a delivery: number, reason, cells (none where nothing may be kept)."""
+    """The refused rows of a delivery: number, reason, cells (none where nothing is kept).
+
+    `left_count` are further down than the last row, and not among them.
+    """
 
     header: list[str]
     rows: list[tuple[int, str, list[str]]]
+    left_count: int = 0
 
 
 def keep_returned(
@@ -87,17 +98,26 @@ def keep_returned(
     catalogue: Catalogue,
     layout: Layout,
     delivery_id: UUID,
+    delivered_on: date,
     chunk: Iterable[tuple[int, list[str]]],
     refusals: Iterable[tuple[int, Reason]],
 ) -> None:
     """Keep the refused rows of a chunk, in the open transaction."""
-    refused = {number for number, _ in refusals}
+    may_be_kept = {
+        number for number, reason in refusals if reason is not Reason.FORBIDDEN_CONTENT
+    }
     words = re.compile("|".join(map(re.escape, catalogue.forbidden_content_words)))
-    kept = [
-        (number, cells) for number, cells in chunk
+    said = (
+        (number, cells, compact("\0".join(cells)).upper())
+        for number, cells in chunk if number in may_be_kept
+    )
+    found = [
+        (number, cells, id_numbers_within(text)) for number, cells, text in said
         # Whatever else is wrong with it: a row is refused for its first reason.
-        if number in refused and not words.search(compact("\0".join(cells)).upper())
+        if not words.search(text)
     ]
+    strangers = _strangers({one for *_, numbers in found for one in numbers}, keys, delivered_on)
+    kept = [(number, cells) for number, cells, numbers in found if not numbers & strangers]
     if not kept:
         return
     key = _key_for(session, keys, delivery_id, layout)
@@ -113,8 +133,17 @@ def keep_returned(
     ])
 
 
-def open_returned(*, keys: KeyProvider, delivery_id: UUID) -> Returned:
-    """The refused rows of a delivery while they are kept; RefusedRowsGone otherwise."""
+def _strangers(id_numbers: set[str], keys: KeyProvider, on: date) -> set[str]:
+    """Those of whom no row is kept: no members on a day."""
+    people = find_citizens_by_id_numbers(keys=keys, id_numbers=id_numbers)
+    return id_numbers - {number for number, one in people.items() if one.joined_on <= on}
+
+
+def open_returned(*, keys: KeyProvider, delivery_id: UUID, after_row: int = 0) -> Returned:
+    """The refused rows of a delivery below a row, while they are kept; RefusedRowsGone otherwise.
+
+    ROWS_MAX at most, and how many are left.
+    """
     with reading() as session:
         found = session.scalar(
             select(DeliveryReturn).where(
@@ -131,9 +160,18 @@ def open_returned(*, keys: KeyProvider, delivery_id: UUID) -> Returned:
                 (ReturnedRow.delivery_id == DeliveryRefusal.delivery_id)
                 & (ReturnedRow.row_number == DeliveryRefusal.row_number),
             )
-            .where(DeliveryRefusal.delivery_id == delivery_id)
+            .where(
+                DeliveryRefusal.delivery_id == delivery_id,
+                DeliveryRefusal.row_number > after_row,
+            )
             .order_by(DeliveryRefusal.row_number).limit(ROWS_MAX)
         ).all()
+        last = rows[-1].row_number if rows else after_row
+        left = session.execute(
+            select(func.count()).where(
+                DeliveryRefusal.delivery_id == delivery_id, DeliveryRefusal.row_number > last
+            )
+        ).scalar_one()
     key = open_wrapped_key(
         keys, KeyPurpose.UPLOAD_WRAP, found.wrapped_key, context=returned_context(delivery_id)
     )
@@ -146,7 +184,7 @@ def open_returned(*, keys: KeyProvider, delivery_id: UUID) -> Returned:
     header = opened(found.header_sealed, 0)
     return Returned(header, [
         (row.row_number, row.reason, opened(row.cells_sealed, row.row_number)) for row in rows
-    ])
+    ], left)
 
 
 def prune_returned() -> int:
@@ -167,7 +205,8 @@ def returned_csv(returned: Returned) -> bytes:
             f"'{cell}" if place == at and isinstance(cell, NumberCell) else cell
             for place, cell in enumerate(cells)
         ]
-        rows.append([number, reason, REASON_TEXTS[Reason(reason)], *marked])
+        rows.append([number, reason, _told(reason, cells), *marked])
+    rows.extend([*line] for line in _more(returned))
     return write_csv(rows).encode()
 
 
@@ -179,7 +218,24 @@ def returned_xlsx(returned: Returned) -> bytes:
 def _sheet_rows(returned: Returned) -> Iterator[list[str | float]]:
     yield [*RETURN_COLUMNS, *returned.header]
     for number, reason, cells in returned.rows:
-        yield [number, reason, REASON_TEXTS[Reason(reason)], *map(_value, cells)]
+        values = [*map(_value, cells)]
+        if not all(fits_xlsx(f"{value}") for value in values):
+            # Cut off, it could be sent again and be taken for the whole.
+            yield [number, reason, REASON_TEXTS[Reason(reason)] + NOT_IN_EXCEL]
+        else:
+            yield [number, reason, _told(reason, cells), *values]
+    yield from _more(returned)
+
+
+def _told(reason: str, cells: list[str]) -> str:
+    return REASON_TEXTS[Reason(reason)] + ("" if cells else NOT_KEPT)
+
+
+def _more(returned: Returned) -> Iterator[list[str | float]]:
+    """A last line where rows are left; sent again, it is blank."""
+    if returned.left_count:
+        last = returned.rows[-1][0]
+        yield ["", MORE, MORE_TEXT.format(count=returned.left_count, last=last)]
 
 
 def _value(cell: str) -> str | float:

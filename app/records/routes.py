@@ -72,6 +72,8 @@ def answer_report(report: DeliveryReport) -> tuple[DeliveryReport, int, dict[str
 def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
     """Register people who consented elsewhere; a large file is taken later (202)."""
     file = files["file"]
+    upload = cast("Upload", file.stream)
+    form["encoding"] = form["encoding"] or upload.found_encoding()
     request = operations.DeliveryRequest(
         record_type=REGISTER,
         file_name=file.filename or "",
@@ -81,7 +83,7 @@ def import_register(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
     report = operations.import_register(
         keys=key_provider(),
         request=request,
-        upload=cast("Upload", file.stream),
+        upload=upload,
         at_once_max_bytes=running_settings().at_once_max_bytes,
     )
     return answer_report(report)
@@ -121,25 +123,30 @@ def list_refusals(page: dict[str, int], delivery_id: UUID) -> dict[str, Any]:
 
 @blueprint.route("/deliveries/<uuid:delivery_id>/refusals.csv", methods=["GET"])
 @allow(Role.SOURCE)
+@blueprint.arguments(schemas.RefusedRowsQuery, location="query")
 @blueprint.response(200, FILE, content_type=CSV)
 @blueprint.refuses(404)
-def download_refusals_csv(delivery_id: UUID) -> Response:
-    """The refused rows with number and reason, to be mended and sent again; kept for 30 days."""
-    return Response(returned_csv(_refused_rows(delivery_id)), content_type=CSV)
+def download_refusals_csv(page: dict[str, int], delivery_id: UUID) -> Response:
+    """The refused rows with number and reason, to be mended and sent again; kept for 30 days.
+
+    50,000 rows at most; a last line says how many are left and the `after_row` that gives them.
+    """
+    return Response(returned_csv(_refused_rows(delivery_id, page)), content_type=CSV)
 
 
 @blueprint.route("/deliveries/<uuid:delivery_id>/refusals.xlsx", methods=["GET"])
 @allow(Role.SOURCE)
+@blueprint.arguments(schemas.RefusedRowsQuery, location="query")
 @blueprint.response(200, FILE, content_type=XLSX)
 @blueprint.refuses(404)
-def download_refusals_xlsx(delivery_id: UUID) -> Response:
-    """The same as an Excel file."""
-    return Response(returned_xlsx(_refused_rows(delivery_id)), content_type=XLSX)
+def download_refusals_xlsx(page: dict[str, int], delivery_id: UUID) -> Response:
+    """The same as an Excel file; a row with a text that no cell holds says that the CSV has it."""
+    return Response(returned_xlsx(_refused_rows(delivery_id, page)), content_type=XLSX)
 
 
-def _refused_rows(delivery_id: UUID) -> Returned:
+def _refused_rows(delivery_id: UUID, page: dict[str, int]) -> Returned:
     return operations.open_refused_rows(
-        keys=key_provider(), delivery_id=delivery_id, source_id=caller().subject_id
+        keys=key_provider(), delivery_id=delivery_id, source_id=caller().subject_id, **page
     )
 
 

@@ -29,9 +29,9 @@ def _reason() -> Any:
 
 
 def _encoding() -> Any:
-    """How a file is to be read; rows sent as JSON say nothing about it."""
+    """How a file is to be read; without it, found out.  Rows sent as JSON say nothing about it."""
     files = validate.NoneOf([Encoding.JSON], error="JSON is not sent as a file.")
-    return fields.Enum(Encoding, by_value=True, required=True, validate=files)
+    return fields.Enum(Encoding, by_value=True, load_default=None, validate=files)
 
 
 class CellValue(fields.Raw):
@@ -48,7 +48,11 @@ class CellValue(fields.Raw):
 
 
 class DeliveryForm(ApiSchema):
-    """What the sender says about the file; `delivery_id` is a new UUID, kept for a retry."""
+    """What the sender says about the file; `delivery_id` is a new UUID, kept for a retry.
+
+    `encoding` may be left out: an Excel file and UTF-8 are recognised, all else is read as GB
+    18030.  The report tells how the file was read.
+    """
 
     delivery_id = fields.UUID(required=True)
     record_type = fields.String(required=True, validate=validate.Length(1, NAME_MAX_CHARS))
@@ -128,6 +132,12 @@ class RefusalsQuery(ApiSchema):
     limit = fields.Integer(
         load_default=PAGE_MAX_ROWS, validate=validate.Range(1, PAGE_MAX_ROWS)
     )
+
+
+class RefusedRowsQuery(ApiSchema):
+    """Which part of a long file: rows below `after_row`, 50,000 at most."""
+
+    after_row = fields.Integer(load_default=0, validate=validate.Range(0, ROW_NUMBER_MAX))
 
 
 class RefusedRow(ApiSchema):

@@ -13,7 +13,13 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 
-from app.members.id_numbers import birth_date, has_right_check_character, is_adult
+from app.members.id_numbers import (
+    birth_date,
+    has_id_number_shape_within,
+    has_right_check_character,
+    id_numbers_within,
+    is_adult,
+)
 from app.members.spelling import canonical_name, compact
 from app.records import cells as reading
 from app.records.catalogue import Column, Kind, RecordType
@@ -151,15 +157,27 @@ def formula(row: Row) -> Reason | None:
 
 @cache
 def forbidden_content(words: tuple[str, ...]) -> Step:
-    """The step that finds words which may never be delivered."""
+    """The step that finds what may never be delivered: words, and other people's ID numbers."""
     pattern = re.compile("|".join(re.escape(word) for word in words))
 
     def step(row: Row) -> Reason | None:
         # NUL keeps the cells apart: no cell contains it and no rule joins across it.
         text = compact("\0".join(row.other_cells())).upper()
-        return Reason.FORBIDDEN_CONTENT if pattern.search(text) else None
+        if pattern.search(text):
+            return Reason.FORBIDDEN_CONTENT
+        if has_id_number_shape_within(text) and _names_others(row):
+            return Reason.FORBIDDEN_CONTENT
+        return None
 
     return step
+
+
+def _names_others(row: Row) -> bool:
+    """Whether a text says the ID number of somebody else; codes may look like one by chance."""
+    return any(
+        id_numbers_within(compact(row.cell(column.name)).upper()) - {row.id_number}
+        for column in row.columns(Kind.TEXT)
+    )
 
 
 def _missing_field(row: Row) -> Reason | None:

@@ -7,6 +7,7 @@ file, and are gone when the delivery is finished.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 from dataclasses import dataclass
@@ -21,7 +22,13 @@ from app.kernel.database import durable, reading, transaction, transaction_requi
 from app.kernel.ids import new_id
 from app.kernel.keys import Key, KeyProvider, KeyPurpose
 from app.records.models import Delivery, DeliveryPart, DeliveryUpload
-from app.records.reading import CSV_MAX_BYTES, XLSX_MAX_BYTES, FileTooLarge, Fingerprint
+from app.records.reading import (
+    CSV_MAX_BYTES,
+    XLSX_MAX_BYTES,
+    Encoding,
+    FileTooLarge,
+    Fingerprint,
+)
 from app.records.scanning import Scanner
 
 PART_BYTES = 1 << 20
@@ -61,6 +68,7 @@ class Upload:
         self._digest, self._size = hashlib.sha256(), 0
         self._parts = 0
         self._line_ends, self._last = 0, b""
+        self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
 
     @classmethod
     def of(
@@ -86,6 +94,19 @@ class Upload:
         """Lines below the first, if this is text; a line ends with LF, CR, or both."""
         return max(0, self._line_ends - (self._last in {b"\n", b"\r"}))
 
+    def found_encoding(self) -> Encoding:
+        """How the whole file is to be read when its sender does not say.
+
+        An archive is Excel, valid UTF-8 is UTF-8 with or without its mark, all else GB 18030.
+        """
+        if self._start == ARCHIVE_START:
+            return Encoding.XLSX
+        self._look(b"", final=True)
+        if self._decoder is None:
+            return Encoding.GB18030
+        is_marked = self._start.startswith(codecs.BOM_UTF8)
+        return Encoding.UTF_8_SIG if is_marked else Encoding.UTF_8
+
     def write(self, data: bytes) -> int:
         """Take the next bytes; FileTooLarge as soon as there are too many for what the file is."""
         self._size += len(data)
@@ -100,6 +121,7 @@ class Upload:
             self._scan.write(data)
         self._digest.update(data)
         self._count_lines(bytes(data))
+        self._look(data)
         self._buffer += data
         while len(self._buffer) > PART_BYTES:
             with transaction() as session:
@@ -134,6 +156,14 @@ class Upload:
         if self._parts:
             with transaction() as session:
                 drop_upload(session, self.upload_id)
+
+    def _look(self, data: bytes, *, final: bool = False) -> None:
+        """Whether it is UTF-8 so far; after the first byte that is not, there is no decoder."""
+        if self._decoder is not None:
+            try:
+                self._decoder.decode(data, final)
+            except UnicodeDecodeError:
+                self._decoder = None
 
     def _count_lines(self, data: bytes) -> None:
         if data:

@@ -235,8 +235,8 @@ class _Work:
             if delivery.source_id is not None and delivery.refused_count < ROWS_MAX:
                 keep_returned(
                     session, keys=self._worker.keys, catalogue=self._catalogue,
-                    layout=table.layout, delivery_id=delivery.delivery_id, chunk=chunk,
-                    refusals=tally.refusals,
+                    layout=table.layout, delivery_id=delivery.delivery_id,
+                    delivered_on=delivery.delivered_on, chunk=chunk, refusals=tally.refusals,
                 )
             _count(delivery, tally)
             if chunk:

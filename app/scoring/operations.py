@@ -176,7 +176,9 @@ def _points(session: Session, on: date) -> LedgerPoints:
 
 
 def _refresh(citizen_ids: Collection[UUID]) -> None:
-    refresh_citizens(citizen_ids=citizen_ids)
+    """The register comes before the first scheme, too; whoever it brings has no score yet."""
+    if scheme_in_force(on=current_day()) is not None:
+        refresh_citizens(citizen_ids=citizen_ids)
 
 
 def refresh_citizens(*, citizen_ids: Collection[UUID], as_of: date | None = None) -> None:

@@ -54,10 +54,12 @@ def take_delivery(form: dict[str, Any], files: dict[str, FileStorage]) -> Any:
     the address that tells how far it is (202).
     """
     file = files["file"]
+    upload = cast("Upload", file.stream)
+    form["encoding"] = form["encoding"] or upload.found_encoding()
     request = DeliveryRequest(
         file_name=file.filename or "", source_id=caller().subject_id, **form
     )
-    return _received(request, cast("Upload", file.stream))
+    return _received(request, upload)
 
 
 @blueprint.route("/deliveries/rows", methods=["POST"])

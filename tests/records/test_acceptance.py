@@ -18,9 +18,12 @@ from sqlalchemy import text, true
 
 from app.kernel.database import db, reading
 from app.kernel.ids import new_id
+from app.members.id_numbers import id_numbers_within
 from app.members.queries import RegisteredPerson, find_citizens_by_id_numbers
 from app.members.sealing import blind_indexes
+from app.members.spelling import compact
 from app.records.reading import Encoding
+from app.records.returning import open_returned
 from app.scoring.counting import AS_OF
 from app.scoring.explanations import explain_score
 from app.scoring.lines import select_lines
@@ -145,7 +148,11 @@ def test_r1_r9_d7_of_strangers_and_blood_types_nothing_is_left(loaded: Loaded) -
         held = connection.execute("SELECT blind_index FROM citizen_lookup").fetchall()
         assert not indexes & {bytes(row[0]) for row in held}
         text = "\n".join(_everything(connection))
+        with loaded.app.app_context():
+            sealed = "\n".join(_refused_cells(loaded))
     assert "ZY26-W101" in text  # the search sees what is there
+    assert id_numbers_within(sealed) <= set(loaded.people)
+    assert id_numbers_within(sealed)
     assert not [word for word in BLOOD_WORDS if word in text]
     numbers = {found[1] for found in re.finditer(r"(?=([0-9]{17}[0-9X]))", text)}
     assert not numbers & strangers
@@ -164,6 +171,16 @@ def _strangers(loaded: Loaded) -> set[str]:
         text = raw.decode(one.listed.encoding.value)
         found |= set(re.findall(r"(?<![0-9])[0-9]{17}[0-9X](?![0-9])", text))
     return found - set(loaded.people)
+
+
+def _refused_cells(loaded: Loaded) -> Iterator[str]:
+    """Of all refused rows, as their departments can download them."""
+    for one in loaded.deliveries:
+        if one.report.source_id is not None and one.report.status == "processed":
+            returned = open_returned(
+                keys=loaded.app.extensions["card_keys"], delivery_id=one.report.delivery_id
+            )
+            yield from ("\n".join(map(compact, cells)) for _, _, cells in returned.rows)
 
 
 def _everything(connection: psycopg.Connection[Any]) -> Iterator[str]:

@@ -37,7 +37,15 @@ from app.records.reading import Encoding
 from app.records.uploads import Upload
 from app.scoring.queries import list_scores, scheme_in_force
 from tests.members.people import made_up_member
-from tests.records.programme import DAY, HOURS, Programme, build_programme, csv_file, refusals
+from tests.records.programme import (
+    DAY,
+    HOURS,
+    Programme,
+    build_programme,
+    csv_file,
+    header,
+    refusals,
+)
 
 JULY = date(2026, 7, 1)
 
@@ -139,6 +147,20 @@ def test_r1_d7_strangers_are_counted_and_nothing_is_kept(programme: Programme) -
     assert register(programme, joined, on=JULY).accepted_count == 1
     assert programme.deliver(HOURS, good).dropped_count == 1  # delivered the day before joining
     assert programme.deliver(HOURS, good, on=JULY).accepted_count == 1
+
+
+def test_r1_a_quote_that_is_not_closed_seals_nobody_into_a_record(programme: Programme) -> None:
+    good = [programme.hours(f"ZY-{at}", "2") for at in range(4)]
+    strange = programme.hours("ZY-9", "2", person=made_up_member().id_number)
+    lines = [",".join(row) for row in (header(HOURS), *good[:2], strange, *good[2:])]
+    lines[2] = lines[2].replace("河道清洁", '"河道清洁')
+    report = programme.deliver(HOURS, content="\n".join(lines).encode())
+    assert refusals(report) == {3: "column_count"}
+    assert (report.found_count, report.accepted_count, report.dropped_count) == (5, 3, 1)
+    record = next(row for row in rows("records") if row.record_number == "ZY-0")
+    assert len(record.details_sealed) == len(rows("records")[-1].details_sealed)
+    repeated = programme.deliver(HOURS, *good)
+    assert (repeated.duplicate_count, repeated.accepted_count) == (3, 1)
 
 
 def test_deliveries_come_in_the_order_of_their_days(programme: Programme) -> None:

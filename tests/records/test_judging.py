@@ -25,6 +25,7 @@ from tests.records.programme import HOURS, header
 
 NAME, BORN = "阿依古丽·买买提", date(2000, 2, 29)
 NUMBER = made_up_id_number(BORN, serial=7)
+OTHER = made_up_id_number(BORN, serial=8)
 ON = date(2026, 6, 12)
 GOOD: dict[str, dict[str, str]] = {
     HOURS: {
@@ -94,6 +95,8 @@ WRONG: list[tuple[str, dict[str, str], Reason]] = [
     (HOURS, {"服务日期": FormulaCell("=DATE(2026,3,1)")}, Reason.FORMULA_CELL),
     (HOURS, {"活动名称": "Ａ 型血志愿者招募", "版本号": "0"}, Reason.FORBIDDEN_CONTENT),
     (HOURS, {"活动名称": "rh阴性"}, Reason.FORBIDDEN_CONTENT),
+    (HOURS, {"活动名称": f"陪同{OTHER.lower()}就医"}, Reason.FORBIDDEN_CONTENT),
+    (HOURS, {"活动名称": f"甲\n{OTHER[:6]} {OTHER[6:]}", "版本号": "0"}, Reason.FORBIDDEN_CONTENT),
     (HOURS, {"服务时长": "\u200b", "版本号": "0"}, Reason.MISSING_FIELD),
     (HOURS, {"版本号": "一", "记录状态": "撤销"}, Reason.BAD_VERSION),
     (HOURS, {"版本号": "1.0"}, Reason.BAD_VERSION),
@@ -126,6 +129,14 @@ def test_the_first_step_that_applies_decides(
     record_type: str, changes: dict[str, str], reason: Reason
 ) -> None:
     assert judge(record_type, **changes) is reason
+
+
+@pytest.mark.parametrize("changes", [
+    {"活动名称": f"本人{NUMBER}"}, {"活动名称": f"合同{OTHER}0"}, {"活动名称": OTHER[:17] + "-"},
+    {"记录编号": OTHER},  # a number of the department's own may look like one by chance
+])  # fmt: skip
+def test_numbers_that_say_nobody_else(changes: dict[str, str]) -> None:
+    assert isinstance(judge(**changes), Statement)
 
 
 def test_total_rows_and_numbers_of_cells() -> None:

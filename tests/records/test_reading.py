@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import zipfile
 from datetime import date, datetime
 from typing import Any
@@ -78,12 +79,59 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them() -> None:
 
 @pytest.mark.parametrize(("content", "encoding"), [
     ("记录编号".encode("gb18030"), "utf-8"), (b"\xff\xfe", "utf-8"), (b"\x81\x30", "gb18030"),
-    (csv_file(HOURS, GOOD).replace(b"ZY-1", b"ZY\x00"), "utf-8"),
-    (csv_file(HOURS) + b'"' + b"x" * 200_000, "utf-8"), (b"no archive", "xlsx"),
-    (b"PK\x05\x06" + bytes(18), "xlsx"),
+    (b"no archive", "xlsx"), (b"PK\x05\x06" + bytes(18), "xlsx"),
 ])  # fmt: skip
 def test_bytes_that_are_not_in_the_stated_encoding(content: bytes, encoding: str) -> None:
     assert reason_of(content, Encoding(encoding)) is FileReason.BAD_ENCODING
+
+
+def line_of(*cells: str) -> str:
+    return ",".join([*GOOD[:6], *cells]) + "\n"
+
+
+PLAIN = line_of("植树")
+UNCLOSED = line_of('"植树')
+
+
+@pytest.mark.parametrize("after", [
+    PLAIN * 2, PLAIN + line_of('植树"'), PLAIN + line_of('"植树"'), PLAIN.replace("041X", "0412"),
+    PLAIN.replace("ZY-1", "３３０７０２ 1985 0312 041x"), UNCLOSED, PLAIN * 30_000,
+])  # fmt: skip
+def test_a_quote_that_is_not_closed_costs_its_own_row_alone(after: str) -> None:
+    """The quote ends with the file, at a quote further down, or beyond what a row may hold."""
+    start, rest = csv_file(HOURS).decode() + UNCLOSED, after.splitlines()
+    (number, (cell,)), *others = rows_of((start + after).encode())
+    assert (number, type(cell), cell) == (2, cells.BrokenLine, UNCLOSED.rstrip())
+    assert [number for number, _ in others] == list(range(3, 3 + len(rest)))
+    assert all(len(row) == (1 if line == UNCLOSED.rstrip() else 7)
+               for (_, row), line in zip(others, rest, strict=True))
+
+
+@pytest.mark.parametrize("broken", [
+    line_of('"植"树'), line_of('"植树" '), line_of("植\0树"), "ZY\0\n", '"\n',
+])  # fmt: skip
+def test_a_line_that_cannot_be_read_is_a_broken_row(broken: str) -> None:
+    (_, row), good = rows_of((csv_file(HOURS).decode() + broken + PLAIN).encode())
+    assert row == [broken.rstrip("\n").replace("\0", "")]
+    assert isinstance(row[0], cells.BrokenLine)
+    assert good == (3, [*GOOD[:6], "植树"])
+
+
+@pytest.mark.parametrize("text", [
+    "植\n树", "植\r\n\r\n树", '张贴\n""反诈""', f"{GOOD[3]}\n植树", "电话\n13800000000",
+    "植" * 140_000,
+])  # fmt: skip
+def test_a_text_may_be_long_and_have_many_lines(text: str) -> None:
+    content = csv_file(HOURS).decode() + line_of(f'"{text}"') + PLAIN
+    assert [row[6] for _, row in rows_of(content.encode())] == [text.replace('""', '"'), "植树"]
+
+
+def test_lines_that_would_be_read_again_and_again_are_too_much() -> None:
+    content = csv_file(HOURS).decode() + 'a","x\n' * 150_000 + '"b"c"d\n'
+    with pytest.raises(FileTooLarge):
+        rows_of(content.encode())
+    with pytest.raises(FileTooLarge):
+        rows_of(b"x" * excel.ROW_MAX_CHARS)
 
 
 @pytest.mark.parametrize(("names", "reason"), [
@@ -116,16 +164,46 @@ def test_excel_cells_are_told_apart() -> None:
     assert cells.read_id_number(found[3]) is None
 
 
-def test_entities_in_excel_are_never_expanded() -> None:
-    """Without defusedxml this file would become a cell of many megabytes."""
-    bomb = b'<!DOCTYPE x [<!ENTITY a "' + b"x" * 1000 + b'">' + b"".join(
-        f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">'.encode() for n in range(1, 7)
-    ).replace(b"&a0;", b"&a;") + b"]>"
-    sheet = bomb + (
-        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-        b'<row r="1"><c r="A1" t="inlineStr"><is><t>&a6;</t></is></c></row></sheetData></worksheet>'
-    )
-    content = with_member(workbook(header(HOURS)), SHEET, sheet)
+BOMB = '<!DOCTYPE x [<!ENTITY a0 "' + "x" * 1000 + '">' + "".join(
+    f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 7)
+) + "]>"  # fmt: skip
+
+NOISE = random.Random(1).randbytes((1 << 19) - 25).hex() + "0"  # up to the end of the first read
+
+
+def with_dtd(dtd: str, word: str = "", name: str = SHEET, encoding: str = "utf-8") -> bytes:
+    """A good file with a DTD before one of its parts, and a word in the sheet's last cell."""
+    good = workbook(header(HOURS), GOOD)
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        xml = archive.read(name).decode()
+    if word:
+        start, end = xml.rindex("<c "), xml.rindex("</row>")
+        xml = f'{xml[:start]}<c r="G2" t="inlineStr"><is><t>{word}</t></is></c>{xml[end:]}'
+    said = f'<?xml version="1.0" encoding="{encoding}"?>{dtd}{xml.partition("?>")[2] or xml}'
+    return with_member(good, name, said.encode(encoding))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_these_sheets_are_good_without_a_dtd(encoding: str) -> None:
+    ((_, row),) = rows_of(with_dtd("", "x", encoding=encoding), Encoding.XLSX)
+    assert row[6] == "x"
+
+
+@pytest.mark.parametrize(("dtd", "word", "name", "encoding"), [
+    (BOMB, "&a6;", SHEET, "utf-8"),
+    (BOMB, "&a3;", SHEET, "utf-8"),  # a megabyte, which expat lets pass
+    ('<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>', "&a;", SHEET, "utf-8"),
+    ('<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd">', "x", SHEET, "utf-8"),
+    ("<!DOCTYPE x>", "x", SHEET, "utf-8"),
+    ("<!DOCTYPE x>", "x", SHEET, "utf-16"),
+    (f"<!--{NOISE}--><!DOCTYPE x>", "x", SHEET, "utf-8"),
+    ("<!DOCTYPE x>", "", "xl/styles.xml", "utf-8"),
+], ids=[
+    "bomb", "small bomb", "external entity", "external dtd", "bare", "utf-16", "far", "styles",
+])  # fmt: skip
+def test_a_dtd_in_excel_is_refused(dtd: str, word: str, name: str, encoding: str) -> None:
+    """S28."""
+    content = with_dtd(dtd, word, name, encoding)
     assert reason_of(content, Encoding.XLSX) is FileReason.BAD_ENCODING
 
 

@@ -19,11 +19,16 @@ from sqlalchemy import text
 
 from app.kernel.database import db, reading
 from app.kernel.ids import new_id
-from app.kernel.tables import defused, undefused
+from app.kernel.tables import CUT_OFF, defused, undefused, write_xlsx
+from app.records import returning
 from app.records.catalogue import load_catalogue
 from app.records.cells import is_formula
 from app.records.reading import RETURN_COLUMNS
 from app.records.returning import (
+    MORE,
+    MORE_TEXT,
+    NOT_IN_EXCEL,
+    NOT_KEPT,
     REASON_TEXTS,
     Returned,
     prune_returned,
@@ -88,6 +93,7 @@ def test_rows_go_back_and_come_again_mended(sent: Sent) -> None:
         ("3", "bad_number", 10), ("4", "forbidden_content", 3), ("5", "out_of_range", 10),
         ("6", "column_count", 7),
     ]  # fmt: skip
+    assert [row[2].endswith(NOT_KEPT) for row in rows] == [False, True, False, False]
     assert "A型血" not in answer.data.decode("utf-8-sig")
     again = sent.send(answer.data)  # unmended: the same reasons, row by row
     found = {row["row_number"]: row["reason"] for row in sent.client.get(
@@ -142,11 +148,86 @@ def test_what_is_never_kept(sent: Sent) -> None:
     ))
     # Refused for another reason before its forbidden word was looked for.
     early = sent.send(csv_file(HOURS, programme.hours("ZY-3", "2", person="", activity="血 型")))
-    for delivery_id in (dropped, whole, early):
+    rows_of_strangers = sent.send(b"\n".join([
+        csv_file(HOURS), *(line.encode() for line in (
+            f"合计,,,{stranger}", f"ZY-4,1,有效,{stranger},2026-05-02,2", f"ZY-5,,,'{stranger}",
+            f'ZY-6,1,有效,{stranger},2026-05-02,2,"植"树',
+            f"ZY-7,x,有效,{stranger[:17]},,2,陪{stranger}",
+        )),
+    ]))
+    other = programme.people[1].id_number
+    told = sent.send(csv_file(HOURS, programme.hours("ZY-8", "2", activity=f"陪{other}")))
+    for delivery_id in (dropped, whole, early, rows_of_strangers, told):
         answer = sent.get(delivery_id)
         assert (answer.status_code, answer.get_json()["code"]) == (404, "refused_rows_gone")
     with reading() as session:
         assert session.execute(text("SELECT count(*) FROM returned_rows")).scalar_one() == 0
+
+
+def test_the_row_of_a_member_is_kept_whatever_is_wrong_with_it(sent: Sent) -> None:
+    programme = sent.programme
+    late = sent.send(csv_file(
+        HOURS, ["合计", *programme.hours("", "2")[1:]], programme.hours("ZY-1", "2")[:5],
+    ), delivered_on="2026-01-04")  # fmt: skip
+    assert sent.get(late).status_code == 404  # the day before they joined
+    delivery_id = sent.send(csv_file(
+        HOURS, ["合计", *programme.hours("", "2")[1:]], programme.hours("ZY-1", "2")[:5],
+    ) + ",".join(programme.hours("ZY-2", "2", activity='"植"树')).encode())  # fmt: skip
+    _, *rows = parsed(sent.get(delivery_id).data)
+    assert [(row[0], row[1], len(row)) for row in rows] == [
+        ("2", "total_row", 10), ("3", "column_count", 8), ("4", "column_count", 4),
+    ]  # fmt: skip
+    for kind, encoding in (("csv", "utf-8"), ("xlsx", "xlsx")):
+        again = sent.send(sent.get(delivery_id, kind).data, encoding=encoding)
+        report = sent.client.get(f"/api/v1/deliveries/{again}", headers=sent.source).get_json()
+        assert (report["row_count"], report["refused_count"]) == (3, 3)
+
+
+def test_what_is_missing_is_told(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(returning, "ROWS_MAX", 2)
+    rows = [sent.programme.hours(f"ZY-{at}", "x") for at in range(5)]
+    delivery_id = sent.send(csv_file(HOURS, *rows))
+    found, after_row = [], 0
+    for left in (3, 1, 0):
+        _, *lines = parsed(sent.get(delivery_id, f"csv?after_row={after_row}").data)
+        sheet = openpyxl.load_workbook(
+            io.BytesIO(sent.get(delivery_id, f"xlsx?after_row={after_row}").data)
+        ).worksheets[0]
+        assert sheet.max_row == len(lines) + 1
+        if left:
+            *lines, last = lines
+            after_row = int(lines[-1][0])
+            assert last == ["", MORE, MORE_TEXT.format(count=left, last=after_row)]
+            assert [cell.value for cell in list(sheet.rows)[-1]][1:3] == last[1:]
+        found += lines
+    assert [line[0] for line in found] == ["2", "3", "4", "5", "6"]
+    again = sent.send(sent.get(delivery_id).data)
+    report = sent.client.get(f"/api/v1/deliveries/{again}", headers=sent.source).get_json()
+    assert (report["refused_count"], report["blank_count"]) == (2, 1)
+
+
+def test_a_text_that_excel_cannot_hold_is_given_as_csv_alone(sent: Sent) -> None:
+    long = "植" * 40_000
+    delivery_id = sent.send(csv_file(
+        HOURS, sent.programme.hours("ZY-1", "x", activity=long), sent.programme.hours("ZY-2", "x"),
+    ))
+    _, first, second = parsed(sent.get(delivery_id).data)
+    assert (first[-1], len(second)) == (long, 10)
+    sheet = openpyxl.load_workbook(io.BytesIO(sent.get(delivery_id, "xlsx").data)).worksheets[0]
+    cells = [[cell.value for cell in row] for row in sheet.rows]
+    assert cells[1][2:] == [REASON_TEXTS[Reason.BAD_NUMBER] + NOT_IN_EXCEL, *[None] * 7]
+    assert cells[2][3:] == second[3:]
+
+
+@pytest.mark.parametrize("long", ["植" * 32_768, "𬱖" * 16_384, "a" * 1_000_000])
+def test_a_cell_that_was_cut_says_so(long: str) -> None:
+    content = write_xlsx([["a", long, long[: len(long) // 40]]], sheet_name="a")
+    (row,) = openpyxl.load_workbook(io.BytesIO(content)).worksheets[0].rows
+    _, cut, whole = (str(cell.value) for cell in row)
+    assert whole == long[: len(long) // 40]
+    assert cut.endswith(CUT_OFF)
+    assert long.startswith(cut.removesuffix(CUT_OFF))
+    assert 32_760 < len(cut.encode("utf-16-le")) // 2 <= 32_767
 
 
 def test_they_are_sealed_and_end(
@@ -229,5 +310,5 @@ def test_plain_cells_stay_as_they_are() -> None:
 def test_every_reason_has_words_that_may_be_sent_again() -> None:
     assert set(REASON_TEXTS) == set(Reason)
     words = (*load_catalogue().forbidden_content_words, *load_catalogue().forbidden_header_words)
-    said = (*REASON_TEXTS.values(), *RETURN_COLUMNS)
+    said = (*REASON_TEXTS.values(), *RETURN_COLUMNS, NOT_KEPT, NOT_IN_EXCEL, MORE_TEXT)
     assert not [one for one in said if any(word in one for word in words) or is_formula(one)]

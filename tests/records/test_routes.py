@@ -11,8 +11,10 @@ from flask.testing import FlaskClient
 
 from app.kernel.ids import new_id
 from tests.members.api import Person, bearer, join, made_up_person, staff_tokens
+from tests.members.people import made_up_member
 from tests.records.api import make_source, upload
-from tests.records.programme import HOURS, Programme, build_programme, csv_file
+from tests.records.programme import HOURS, Programme, build_programme, csv_file, header
+from tests.records.test_reading import workbook
 from wechat_integration.sandbox.control import SandboxControl
 
 
@@ -102,6 +104,31 @@ def test_what_is_refused_at_the_door(
 ) -> None:
     answer = upload(parties.client, parties.source, hours_file(parties, "2"), **fields)
     assert (answer.status_code, answer.get_json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("written", ["utf-8", "utf-8-sig", "gb18030", "xlsx"])
+def test_the_encoding_is_found_out_when_it_is_not_stated(parties: Parties, written: str) -> None:
+    row = parties.programme.hours("ZY-1", "2", activity="𬱖㙍村")
+    text = csv_file(HOURS, row).decode()
+    content = workbook(header(HOURS), row) if written == "xlsx" else text.encode(written)
+    found = upload(parties.client, parties.source, content, record_type=HOURS, encoding=None)
+    told = found.get_json()
+    assert (told["status"], told["accepted_count"], told["encoding"]) == ("processed", 1, written)
+    stated = "gb18030" if written == "xlsx" else "xlsx"
+    other = upload(parties.client, parties.source, content, record_type=HOURS, encoding=stated)
+    told = other.get_json()
+    assert (told["file_reason"], told["encoding"]) == ("bad_encoding", stated)
+
+
+def test_the_encoding_of_a_register_is_found_out_too(parties: Parties) -> None:
+    member = made_up_member()
+    line = [member.name, member.id_number, str(member.phone), "2026-02-01"]
+    answer = upload(
+        parties.client, parties.operator, csv_file("members", line).decode().encode("gb18030"),
+        url="/api/v1/register-imports", encoding=None,
+    )
+    told = answer.get_json()
+    assert (told["accepted_count"], told["encoding"]) == (1, "gb18030")
 
 
 def test_a_file_refused_whole_is_a_report(parties: Parties) -> None:

@@ -102,6 +102,21 @@ def test_a_large_file_is_taken_by_the_worker_step_by_step(line: Line) -> None:
     assert count("delivery_parts") == 0
 
 
+@pytest.mark.parametrize(("content", "found"), [
+    (b"", "utf-8"), ("植树".encode(), "utf-8"), ("\ufeff植树".encode(), "utf-8-sig"),
+    ("植树".encode()[:-1], "gb18030"), ("植树".encode("utf-16"), "gb18030"),
+    ("植树".encode("gb18030"), "gb18030"), (b"PK\x03\x04\xff", "xlsx"),
+])  # fmt: skip
+def test_the_encoding_is_found_however_the_bytes_arrive(
+    line: Line, content: bytes, found: str
+) -> None:
+    for size in (1, 2, 100):
+        written = Upload(line.programme.keys)
+        for at in range(0, len(content), size):
+            written.write(content[at : at + size])
+        assert written.found_encoding() == found
+
+
 def test_a_small_file_waits_when_something_waits_before_it(
     line: Line, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
