@@ -195,13 +195,30 @@ def test_a_queue_that_was_cleared_shows_in_the_next_upload(gate: Gate) -> None:
     assert [record.sequence for record in gate.scanner.unsent()] == [3]
 
 
-def test_a_crash_in_the_middle_of_a_line_loses_no_other(gate: Gate) -> None:
+@pytest.mark.parametrize("torn", ["unsent", "taken"])
+def test_a_crash_in_the_middle_of_a_line_loses_no_other(gate: Gate, torn: str) -> None:
     gate.sync()
-    assert [gate.scan(), gate.scan()] == [None, None]
-    with (gate.folder / "unsent").open("ab") as file:
+    before = [uuid4(), uuid4()]
+    assert [gate.scan(reference=one) for one in before] == [None, None]
+    with (gate.folder / torn).open("ab") as file:
         file.write(b"half a li")
-    gate.scanner = gate.started()
-    assert len(gate.scanner.unsent()) == 2
+    for sequence in (3, 4):  # nothing is written onto the half, at no later start either
+        gate.scanner = gate.started()
+        assert [gate.scan(reference=one) for one in before] == ["already_taken"] * len(before)
+        before.append(uuid4())
+        assert gate.scan(reference=before[-1]) is None
+        assert len(gate.scanner.unsent()) == sequence
+    records = gate.scanner.unsent()
+    assert [record.sequence for record in records] == [1, 2, 3, 4]
+    assert [record.previous for record in records[1:]] == [one.scan_id for one in records[:-1]]
+
+
+def test_a_log_that_is_half_a_line_alone_begins_anew(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    (tmp_path / "log").write_bytes(b"x" * 10_000)
+    for count in (1, 2):
+        storage.append("log", b"entry")
+        assert Storage(tmp_path).entries("log") == [b"entry"] * count
 
 
 def test_what_is_kept_is_sealed(gate: Gate) -> None:
