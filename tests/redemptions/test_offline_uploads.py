@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -199,19 +200,23 @@ def test_what_cannot_count_is_kept_with_its_fault(
     forged = make_code(stolen, a_voucher(benefit_code=library, not_before_at=now.replace(
         microsecond=0), expires_at=now.replace(microsecond=0) + timedelta(hours=1)).payload())
     strange = make_code(SigningKey(ED25519, secrets.token_bytes(32)), a_voucher().payload())
+    said = {**cbor2.loads(a_voucher().payload()), 5: ["no map"]}
+    misshapen = make_code(stolen, cbor2.dumps(said))
     scans = [
-        (forged, now), (strange, now), ("=HYPERLINK(1)", now), (code, now + timedelta(minutes=10)),
-        (code, now - timedelta(hours=1)), (code, now + timedelta(hours=25)),
+        (forged, now), (strange, now), (misshapen, now), ("=HYPERLINK(1)", now),
+        (code, now + timedelta(minutes=10)), (code, now - timedelta(hours=1)),
+        (code, now + timedelta(hours=25)),
     ]  # fmt: skip
     device_id, key = enrolled(app, clerk)
-    answer = upload(app, device_id, signed(device_id, key, chained(device_id, scans), 6))
+    answer = upload(app, device_id, signed(device_id, key, chained(device_id, scans), 7))
     assert standings(answer) == [
-        ("parked", "not_issued"), ("parked", "code_key_unknown"), ("parked", "code_not_a_code"),
+        ("parked", "not_issued"), ("parked", "code_key_unknown"),
+        ("parked", "code_not_a_voucher"), ("parked", "code_not_a_code"),
         ("parked", "from_the_future"), ("parked", "outside_life"), ("parked", "from_the_future"),
     ]  # fmt: skip
     with app.app_context():
         assert len(offline_uploads.list_unissued()) == 1
-        assert len(offline_uploads.list_disputes(limit=10)) == 6
+        assert len(offline_uploads.list_disputes(limit=10)) == 7
 
 
 def test_a_lost_device_is_switched_off(
