@@ -8,8 +8,8 @@ slot, one bit each, deflated (as in the IETF's Token Status List).
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -142,7 +142,10 @@ class DenyList:
 
 @dataclass(frozen=True)
 class Grant:
-    """What one device may do until `expires_at`: which benefits, and how much unsent at once."""
+    """What one device may do until `expires_at`: which benefits, and how much unsent at once.
+
+    `benefit_unsent_max` is how many uses of a benefit, where it has a cap of its own.
+    """
 
     device_id: UUID
     merchant_id: UUID
@@ -151,13 +154,14 @@ class Grant:
     benefit_codes: frozenset[str]
     unsent_max: int
     unsent_worth_max_fen: int
+    benefit_unsent_max: Mapping[str, int] = field(default_factory=dict)
 
     def payload(self) -> bytes:
         """What is signed."""
         return cbor2.dumps({
             1: self.device_id.bytes, 2: self.merchant_id.bytes, 3: _seconds(self.issued_at),
             4: _seconds(self.expires_at), 5: sorted(self.benefit_codes), 6: self.unsent_max,
-            7: self.unsent_worth_max_fen,
+            7: self.unsent_worth_max_fen, 8: dict(self.benefit_unsent_max),
         })
 
     @classmethod
@@ -172,6 +176,7 @@ class Grant:
             an_id(said[1]), an_id(said[2]), a_moment(said[3]), a_moment(said[4]),
             frozenset(a_text(code) for code in a_list(said[5])), a_number(said[6]),
             a_number(said[7]),
+            {a_text(code): a_number(most) for code, most in a_map(said.get(8, {})).items()},
         )  # fmt: skip
 
 

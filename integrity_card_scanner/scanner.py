@@ -65,7 +65,10 @@ class _Lists:
 
 @dataclass(frozen=True)
 class _Taken:
-    """What is remembered of a taken voucher while it could be shown again."""
+    """What is remembered of a taken voucher while it could be shown again.
+
+    `person_tag` is the one of the day of the scan.
+    """
 
     reference: bytes
     person_tag: bytes
@@ -98,7 +101,7 @@ class Scanner:
         self._root = root
         self._now = now
         self._taken: dict[bytes, _Taken] = {}
-        self._worth_fen: dict[int, int] = {}
+        self._by_sequence: dict[int, _Taken] = {}
         self._uses: Counter[tuple[bytes, str]] = Counter()
         self._remember([_Taken(*cbor2.loads(entry)) for entry in storage.entries(TAKEN)])
         self._unsent = [ScanRecord.load(entry) for entry in storage.entries(UNSENT)]
@@ -188,8 +191,12 @@ class Scanner:
 
     def _refusal(self, lists: _Lists, voucher: OfflineVoucher, moment: datetime) -> str | None:
         """Why this device does not take a good code, the first reason that holds."""
-        grant, unsent = lists.grant, {record.sequence for record in self._unsent}
-        worth = sum(self._worth_fen[sequence] for sequence in unsent)
+        grant, person_tag = lists.grant, voucher.tag_on(moment)
+        unsent = [self._by_sequence[record.sequence] for record in self._unsent
+                  if record.sequence in self._by_sequence]  # fmt: skip
+        of_benefit = sum(one.benefit_code == voucher.benefit_code for one in unsent)
+        cap = grant.benefit_unsent_max.get(voucher.benefit_code)
+        worth = sum(one.worth_fen for one in unsent)
         foreign = voucher.scope and merchant_tag(grant.merchant_id) not in voucher.scope
         too_much = worth + voucher.worth_fen > grant.unsent_worth_max_fen
         reasons = {
@@ -199,9 +206,9 @@ class Scanner:
             "wrong_benefit": voucher.benefit_code not in grant.benefit_codes,
             "wrong_merchant": foreign,
             "already_taken": voucher.reference.bytes in self._taken,
-            "person_cap": self._uses[voucher.person_tag, voucher.benefit_code]
-            >= voucher.uses_per_day,
-            "device_cap": len(unsent) >= grant.unsent_max or too_much,
+            "person_cap": self._uses[person_tag, voucher.benefit_code] >= voucher.uses_per_day,
+            "benefit_cap": cap is not None and of_benefit >= cap,
+            "device_cap": len(self._unsent) >= grant.unsent_max or too_much,
         }
         return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -210,7 +217,7 @@ class Scanner:
         milliseconds = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         record = ScanRecord(self._last_sequence + 1, self._last_id, milliseconds, text)
         taken = _Taken(
-            voucher.reference.bytes, voucher.person_tag, voucher.benefit_code,
+            voucher.reference.bytes, voucher.tag_on(moment), voucher.benefit_code,
             int(voucher.expires_at.timestamp()), voucher.worth_fen, record.sequence,
         )
         self._storage.append(TAKEN, _dumped(taken))
@@ -222,13 +229,13 @@ class Scanner:
 
     def _remember(self, taken: list[_Taken]) -> None:
         """Know exactly these taken vouchers."""
-        self._taken, self._worth_fen, self._uses = {}, {}, Counter()
+        self._taken, self._by_sequence, self._uses = {}, {}, Counter()
         for one in taken:
             self._add(one)
 
     def _add(self, taken: _Taken) -> None:
         self._taken[taken.reference] = taken
-        self._worth_fen[taken.sequence] = taken.worth_fen
+        self._by_sequence[taken.sequence] = taken
         self._uses[taken.person_tag, taken.benefit_code] += 1
 
     def _forget_taken(self, moment: datetime) -> None:

@@ -2,14 +2,14 @@
 
 `ICO1:` and the base45 of a signed envelope: QR-alphanumeric, version 10 or smaller at level M.
 The payload is a CBOR map with small numbers for names: reference, slot in the deny list, the
-person's tag of the day, benefit, value, not before, life in seconds, scope, caps.  It names nobody.
+person's tags by day, benefit, value, not before, life in seconds, scope, caps.  It names nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -44,6 +44,8 @@ MERCHANT_TAG_BYTES: Final = 4
 SCOPE_MAX: Final = 3
 # Words of values that travel as their place here; others travel as text.  Only ever append.
 WORDS: Final = ("books", "deposit_waived", "tickets", "free_minutes", "price_percent")
+PERSON_TAG_BYTES: Final = 8  # for each of the days that a code can be used on
+CITY: Final = timezone(timedelta(hours=8))  # days are the city's; it has no summer time
 _LIFE_MAX_SECONDS: Final = int(LIFE_MAX.total_seconds())
 
 
@@ -56,8 +58,9 @@ class OfflineVoucher:
     """What an offline code says.
 
     `scope` are tags of the merchants that take it, empty: every merchant that takes the benefit.
-    `uses_per_day` is how often one person may use the benefit on one device and day; `worth_fen`
-    what one use costs at most when it turns out to be wrong.
+    `person_tag` is a tag for the day on which the code begins and, where its life goes beyond that
+    day, one for the next.  `uses_per_day` is how often one person may use the benefit on one device
+    and day; `worth_fen` what one use costs at most when it turns out to be wrong.
     """
 
     reference: UUID
@@ -70,6 +73,12 @@ class OfflineVoucher:
     scope: tuple[bytes, ...]
     uses_per_day: int
     worth_fen: int
+
+    def tag_on(self, moment: datetime) -> bytes:
+        """The person's tag of the day of this moment: codes of one day share it."""
+        days = (city_day(moment) - city_day(self.not_before_at)).days
+        later = self.person_tag[PERSON_TAG_BYTES:]
+        return later if days > 0 and later else self.person_tag[:PERSON_TAG_BYTES]
 
     def payload(self) -> bytes:
         """What is signed."""
@@ -137,6 +146,11 @@ def read_code(text: str, find_key: FindKey) -> ReadCode:
 def issue_digest(kid: bytes, payload: bytes) -> bytes:
     """What the issuing ledger files a code under: who signed what."""
     return sha256(kid + payload).digest()
+
+
+def city_day(moment: datetime) -> date:
+    """The day in the city."""
+    return moment.astimezone(CITY).date()
 
 
 def merchant_tag(merchant_id: UUID) -> bytes:

@@ -6,7 +6,8 @@ without a network (`python -m integrity_card_scanner.root`), and it is published
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,11 +16,11 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.benefits.queries import list_offline_codes
+from app.benefits.queries import list_offline_terms
 from app.kernel.database import reading, transaction
 from app.kernel.errors import Invalid
 from app.kernel.keys import KeyProvider, KeyPurpose
-from app.merchants.devices import EnrolledDevice
+from app.merchants.devices import EnrolledDevice, count_live_devices
 from app.redemptions import refusals
 from app.redemptions.models import OfflineDenyList, OfflineKeyList, OfflineRetiredKey
 from integrity_card_scanner.envelope import (
@@ -67,6 +68,14 @@ class PublishedLists:
 
     key_list: bytes
     deny_list: bytes
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """What all devices together can lose, and with one benefit alone; in fen."""
+
+    total_fen: int
+    by_benefit_fen: Mapping[str, int]
 
 
 def voucher_key(keys: KeyProvider) -> SigningKey:
@@ -181,15 +190,29 @@ def grant_device(*, keys: KeyProvider, device: EnrolledDevice) -> bytes | None:
         return None
     with reading() as session:
         listed, now = _key_list(session), _clock(session)
-        codes = list_offline_codes(merchant_id=device.merchant_id)
+        terms = list_offline_terms(merchant_id=device.merchant_id)
     if listed is None:
         return None
     grant = Grant(
         device_id=device.device_id, merchant_id=device.merchant_id, issued_at=now,
-        expires_at=now + GRANT_LIFE, benefit_codes=frozenset(codes), unsent_max=UNSENT_MAX,
+        expires_at=now + GRANT_LIFE, benefit_codes=frozenset(terms), unsent_max=UNSENT_MAX,
         unsent_worth_max_fen=UNSENT_WORTH_MAX_FEN,
+        benefit_unsent_max={code: one.unsent_max for code, one in terms.items()},
     )
     return sign_envelope(list_key(keys, listed), Kind.GRANT, grant.payload())
+
+
+def worst_case() -> WorstCase:
+    """What devices off line can lose before they must upload: devices × value, within the caps."""
+    total, by_benefit = 0, Counter[str]()
+    for merchant_id, devices in count_live_devices().items():
+        lost = {
+            code: min(min(one.unsent_max, UNSENT_MAX) * one.worth_fen, UNSENT_WORTH_MAX_FEN)
+            for code, one in list_offline_terms(merchant_id=merchant_id).items()
+        }
+        total += devices * min(sum(lost.values()), UNSENT_WORTH_MAX_FEN)
+        by_benefit.update({code: devices * fen for code, fen in lost.items()})
+    return WorstCase(total, by_benefit)
 
 
 def list_key(keys: KeyProvider, listed: KeyList) -> SigningKey:

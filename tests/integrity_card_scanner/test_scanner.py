@@ -16,7 +16,7 @@ from integrity_card_scanner.lists import DenyList, Grant, KeyList, Use
 from integrity_card_scanner.records import open_upload
 from integrity_card_scanner.scanner import Scanner
 from integrity_card_scanner.storage import Storage, StorageBrokenError
-from integrity_card_scanner.vouchers import make_code, merchant_tag
+from integrity_card_scanner.vouchers import PERSON_TAG_BYTES, make_code, merchant_tag
 from tests.integrity_card_scanner.made_up import NOW, a_key, a_voucher
 
 ROOT, LIST, VOUCHER, DEVICE = a_key(), a_key(), a_key(), a_key()
@@ -109,6 +109,31 @@ def test_q6_caps_of_person_and_device(gate: Gate) -> None:
     assert [gate.scan(worth_fen=0) for _ in range(3)] == [None, None, "device_cap"]
     gate.scanner.confirmed(frozenset(record.scan_id for record in gate.scanner.unsent()))
     assert gate.scan(worth_fen=700) is None
+
+
+def test_q6_each_benefit_has_a_cap_of_its_own(gate: Gate) -> None:
+    both = frozenset({"library", "cinema"})
+    gate.sync(benefit_codes=both, benefit_unsent_max={"library": 2})
+    assert [gate.scan() for _ in range(3)] == [None, None, "benefit_cap"]
+    assert [gate.scan(benefit_code="cinema") for _ in range(3)] == [None] * 3
+    gate.scanner = gate.started()
+    assert gate.scan() == "benefit_cap"
+    gate.scanner.confirmed(frozenset(record.scan_id for record in gate.scanner.unsent()))
+    assert gate.scan() is None
+
+
+def test_q6_a_persons_cap_counts_by_the_day_of_the_scan(gate: Gate) -> None:
+    """NOW is 16:00 in the city: a code of this evening is good until tomorrow's."""
+    gate.sync()
+    today, tomorrow, later = (name * PERSON_TAG_BYTES for name in (b"a", b"b", b"c"))
+    evening = {"person_tag": today + tomorrow, "uses_per_day": 2}
+    assert [gate.scan(**evening) for _ in range(3)] == [None, None, "person_cap"]
+    gate.pass_time(12 * HOUR)  # four in the morning: another day
+    morning = {"person_tag": tomorrow + later, "uses_per_day": 2}
+    codes = [{**evening, "not_before_at": NOW, "expires_at": NOW + 24 * HOUR}, morning, morning]
+    assert [gate.scan(**code) for code in codes] == [None, None, "person_cap"]
+    older = {"person_tag": tomorrow, "uses_per_day": 2}  # with one tag, as they were made before
+    assert gate.scan(**older) == "person_cap"
 
 
 def test_q7_old_lists_end_offline_mode(gate: Gate) -> None:

@@ -149,6 +149,30 @@ def test_q4_another_merchants_benefit_is_refused_everywhere(
         assert standings(answer) == [("parked", "wrong_merchant")]
 
 
+def test_q6_the_worst_case_is_devices_times_value_within_the_caps(
+    app: Flask, client: FlaskClient, tmp_path: Path
+) -> None:
+    small = publish_library(app, offline_allowed=True, offline_worth_fen=700, offline_unsent_max=2)
+    large = publish_library(app, offline_allowed=True, subsidy={"payer": "programme", "fen": 900})
+    clerk = make_clerk(app, takes=(small,))
+    gate = make_scanner(app, clerk, tmp_path)
+    for _ in range(2):
+        enrolled(app, make_clerk(app, takes=(small, large)))
+    with app.app_context():
+        worst = offline_lists.worst_case()
+    most = offline_lists.UNSENT_WORTH_MAX_FEN  # 100 × 900 would be more
+    assert worst.by_benefit_fen == {small: 3 * 2 * 700, large: 2 * most}
+    assert worst.total_fen == 2 * 700 + 2 * most
+    report = app.test_cli_runner().invoke(args=["offline", "report"]).output
+    assert f"worst case {worst.total_fen / 100:.2f} yuan" in report
+    assert f"worst case of {small} alone 42.00 yuan" in report
+    synced(app, gate)
+    codes = [offline_code(client, make_citizen(app), small) for _ in range(3)]
+    assert [gate.scan(code).reason for code in codes] == [None, None, "benefit_cap"]
+    assert synced(app, gate) == 2
+    assert gate.scan(codes[2]).accepted
+
+
 def test_losers_are_parked_with_both_scans(
     app: Flask, client: FlaskClient, library: str
 ) -> None:
