@@ -111,6 +111,27 @@ def test_q6_caps_of_person_and_device(gate: Gate) -> None:
     assert gate.scan(worth_fen=700) is None
 
 
+def test_q6_a_pass_is_checked_and_not_taken(gate: Gate) -> None:
+    gate.sync(denied=[9], benefit_codes=frozenset({"transit"}))
+    begun = {"not_before_at": NOW - HOUR, "expires_at": NOW + HOUR, "benefit_code": "transit"}
+
+    def checked(**facts: Any) -> str | None:
+        code = make_code(VOUCHER, a_voucher(**{**begun, **facts}).payload())
+        return gate.scanner.check(code).reason
+
+    reference = uuid4()
+    assert [checked(reference=reference) for _ in range(3)] == [None] * 3
+    assert gate.scanner.unsent() == ()
+    assert checked(slot=9) == "denied"
+    assert checked(benefit_code="library") == "wrong_benefit"
+    assert checked(scope=(b"abcd",)) == "wrong_merchant"
+    assert gate.scanner.check("ICO1:00").reason == "suite_unknown"
+    gate.pass_time(2 * HOUR)
+    assert checked() == "expired"
+    gate.pass_time(72 * HOUR)
+    assert checked() == "lists_too_old"
+
+
 def test_q6_each_benefit_has_a_cap_of_its_own(gate: Gate) -> None:
     both = frozenset({"library", "cinema"})
     gate.sync(benefit_codes=both, benefit_unsent_max={"library": 2})
