@@ -34,6 +34,7 @@ from integrity_card_scanner.lists import DenyList, Grant, KeyList, Use, open_key
 
 KEY_LIST_LIFE: Final = timedelta(days=400)
 GRANT_LIFE: Final = timedelta(hours=72)
+REISSUED_AT_ONCE: Final = 2_000  # codes
 DENY_LISTS_KEPT: Final = timedelta(hours=1)
 UNSENT_MAX: Final = 200  # scans that a device may take before it must upload
 UNSENT_WORTH_MAX_FEN: Final = 50_000
@@ -43,14 +44,22 @@ _LIVE_SLOTS: Final = text("""
     LEFT JOIN voucher_endings e ON e.citizen_id = i.citizen_id AND e.voucher_id = i.voucher_id
     WHERE i.expires_at > clock_timestamp()
 """)
+# A slice of the live codes of retired keys, in the order of their ends.
 _REISSUE: Final = text("""
-    INSERT INTO offline_issues (code_digest, reference, citizen_id, voucher_id, benefit_code, kid,
-                                slot, payload, not_before_at, expires_at)
-    SELECT sha256(CAST(:kid AS bytea) || i.payload), i.reference, i.citizen_id, i.voucher_id,
-        i.benefit_code, CAST(:kid AS bytea), i.slot, i.payload, i.not_before_at, i.expires_at
-    FROM offline_issues i JOIN offline_retired_keys r ON r.kid = i.kid
-    WHERE i.expires_at > clock_timestamp()
-    ON CONFLICT DO NOTHING
+    WITH live AS MATERIALIZED (
+        SELECT i.* FROM offline_issues i JOIN offline_retired_keys r ON r.kid = i.kid
+        WHERE (i.expires_at, i.code_digest) > (CAST(:ended AS timestamptz), CAST(:digest AS bytea))
+        ORDER BY i.expires_at, i.code_digest LIMIT :slice
+    ), filed AS (
+        INSERT INTO offline_issues (code_digest, reference, citizen_id, voucher_id, benefit_code,
+                                    kid, slot, payload, not_before_at, expires_at)
+        SELECT sha256(CAST(:kid AS bytea) || l.payload), l.reference, l.citizen_id, l.voucher_id,
+            l.benefit_code, CAST(:kid AS bytea), l.slot, l.payload, l.not_before_at, l.expires_at
+        FROM live l
+        ON CONFLICT DO NOTHING RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM filed) AS filed, l.expires_at, l.code_digest FROM live l
+    ORDER BY l.expires_at DESC, l.code_digest DESC LIMIT 1
 """)
 
 
@@ -145,8 +154,16 @@ def retire_key(*, keys: KeyProvider, kid: bytes, reason: str) -> int:
 def reissue_live(*, keys: KeyProvider) -> int:
     """File every live code of a retired key under the one that signs now; how many were new."""
     kid = voucher_key(keys).public.kid
-    with transaction() as session:
-        return int(session.connection().execute(_REISSUE, {"kid": kid}).rowcount)
+    with reading() as session:
+        ended, digest = _clock(session), b""
+    filed = 0
+    while True:  # each slice well within the time of a statement
+        asked = {"kid": kid, "ended": ended, "digest": digest, "slice": REISSUED_AT_ONCE}
+        with transaction() as session:
+            last = session.execute(_REISSUE, asked).one_or_none()
+        if last is None:
+            return filed
+        filed, ended, digest = filed + last.filed, last.expires_at, bytes(last.code_digest)
 
 
 def publish_deny_list(*, keys: KeyProvider) -> int:
