@@ -16,6 +16,7 @@ from flask_migrate import Migrate
 from app import schedule  # noqa: F401 -- its functions register themselves
 from app.benefits import routes as benefits_routes
 from app.cli import register_commands
+from app.complaints import queries as complaints_queries
 from app.complaints import routes as complaints_routes
 from app.config import Settings
 from app.counter import notices as counter_notices
@@ -254,6 +255,7 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
             offline_decisions.scan_state,
             rights_queries.erasure_state,
             objections_queries.objection_state,
+            complaints_queries.complaint_state,
             trail_queries.alarm_state,
             reconciling.reconciliation_state,
         ),

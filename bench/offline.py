@@ -52,6 +52,7 @@ valid_from = 2026-01-01
 merchants = "listed"
 voucher_life_seconds = 2592000
 offline_allowed = true
+offline_worth_fen = 200
 [benefit.baseline]
 price_percent = 80
 [benefit.tiers.A]

@@ -8,29 +8,36 @@ slot, one bit each, deflated (as in the IETF's Token Status List).
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import cbor2
 
 from integrity_card_scanner.envelope import (
-    BadEnvelopeError,
     FindKey,
     Kind,
     PublicKey,
     open_envelope,
 )
+from integrity_card_scanner.shapes import (
+    a_list,
+    a_map,
+    a_moment,
+    a_number,
+    a_text,
+    an_id,
+    read_shape,
+    some_bytes,
+)
 
 AGE_MAX: Final = timedelta(hours=72)  # of a deny list; an older one ends offline mode
 SLOTS_MAX: Final = 1 << 24  # 2 MB when inflated
-_MISSHAPEN: Final = (
-    cbor2.CBORError, zlib.error, LookupError, TypeError, ValueError, OverflowError,
-)
-T = TypeVar("T")
+_SUITE_MAX: Final = 255
+_NO_LIST: Final = "not_a_list"
 
 
 class Use(StrEnum):
@@ -64,10 +71,18 @@ class KeyList:
     @classmethod
     def from_payload(cls, payload: bytes) -> KeyList:
         """The list of a payload; BadEnvelopeError for another shape."""
-        return _read(payload, lambda said: cls(
-            int(said[1]), _moment(said[2]), _moment(said[3]),
-            tuple((Use(use), PublicKey(suite, public)) for use, suite, public in said[4]),
-        ))  # fmt: skip
+        return read_shape(payload, _NO_LIST, cls._said)
+
+    @classmethod
+    def _said(cls, read: Any) -> KeyList:
+        said = a_map(read)
+        return cls(
+            a_number(said[1]), a_moment(said[2]), a_moment(said[3]),
+            tuple(
+                (Use(a_text(use)), PublicKey(a_number(suite, _SUITE_MAX), some_bytes(public)))
+                for use, suite, public in map(a_list, a_list(said[4]))
+            ),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,14 +128,24 @@ class DenyList:
     @classmethod
     def from_payload(cls, payload: bytes) -> DenyList:
         """The list of a payload; BadEnvelopeError for another shape."""
-        return _read(payload, lambda said: cls(
-            _moment(said[1]), int(said[2]), frozenset(said[3]), int(said[4]), _inflate(said[5]),
-        ))  # fmt: skip
+        return read_shape(payload, _NO_LIST, cls._said)
+
+    @classmethod
+    def _said(cls, read: Any) -> DenyList:
+        said = a_map(read)
+        return cls(
+            a_moment(said[1]), a_number(said[2]),
+            frozenset(some_bytes(kid) for kid in a_list(said[3])), a_number(said[4]),
+            _inflate(some_bytes(said[5])),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What one device may do until `expires_at`: which benefits, and how much unsent at once."""
+    """What one device may do until `expires_at`: which benefits, and how much unsent at once.
+
+    `benefit_unsent_max` is how many uses of a benefit, where it has a cap of its own.
+    """
 
     device_id: UUID
     merchant_id: UUID
@@ -129,22 +154,30 @@ class Grant:
     benefit_codes: frozenset[str]
     unsent_max: int
     unsent_worth_max_fen: int
+    benefit_unsent_max: Mapping[str, int] = field(default_factory=dict)
 
     def payload(self) -> bytes:
         """What is signed."""
         return cbor2.dumps({
             1: self.device_id.bytes, 2: self.merchant_id.bytes, 3: _seconds(self.issued_at),
             4: _seconds(self.expires_at), 5: sorted(self.benefit_codes), 6: self.unsent_max,
-            7: self.unsent_worth_max_fen,
+            7: self.unsent_worth_max_fen, 8: dict(self.benefit_unsent_max),
         })
 
     @classmethod
     def from_payload(cls, payload: bytes) -> Grant:
         """The grant of a payload; BadEnvelopeError for another shape."""
-        return _read(payload, lambda said: cls(
-            UUID(bytes=said[1]), UUID(bytes=said[2]), _moment(said[3]), _moment(said[4]),
-            frozenset(said[5]), int(said[6]), int(said[7]),
-        ))  # fmt: skip
+        return read_shape(payload, _NO_LIST, cls._said)
+
+    @classmethod
+    def _said(cls, read: Any) -> Grant:
+        said = a_map(read)
+        return cls(
+            an_id(said[1]), an_id(said[2]), a_moment(said[3]), a_moment(said[4]),
+            frozenset(a_text(code) for code in a_list(said[5])), a_number(said[6]),
+            a_number(said[7]),
+            {a_text(code): a_number(most) for code, most in a_map(said.get(8, {})).items()},
+        )  # fmt: skip
 
 
 def open_key_list(envelope: bytes, *, root: PublicKey) -> KeyList:
@@ -164,13 +197,6 @@ def open_grant(envelope: bytes, *, keys: KeyList) -> Grant:
     return Grant.from_payload(open_envelope(envelope, Kind.GRANT, keys.find(Use.LIST)).payload)
 
 
-def _read(payload: bytes, make: Callable[[dict[int, Any]], T]) -> T:
-    try:
-        return make(cbor2.loads(payload))
-    except _MISSHAPEN as error:
-        raise BadEnvelopeError("not_a_list") from error
-
-
 def _inflate(deflated: bytes) -> bytes:
     """What was deflated, unless it is larger than any list of ours: then it is not inflated."""
     reader = zlib.decompressobj()
@@ -182,7 +208,3 @@ def _inflate(deflated: bytes) -> bytes:
 
 def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -16,16 +16,17 @@ from uuid import UUID
 import cbor2
 
 from integrity_card_scanner.envelope import (
-    BadEnvelopeError,
     FindKey,
     Kind,
     SigningKey,
     open_envelope,
     sign_envelope,
 )
+from integrity_card_scanner.shapes import a_list, a_number, a_text, an_id, read_shape, some_bytes
 
 SCANS_MAX: Final = 500  # in one upload
 RECORD_MAX_BYTES: Final = 700
+SEQUENCE_MAX: Final = (1 << 40) - 1
 _DIGEST_BYTES: Final = 32
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -53,25 +54,19 @@ class ScanRecord:
     @classmethod
     def load(cls, dumped: bytes) -> ScanRecord:
         """The record of these bytes; BadEnvelopeError for another shape."""
-        try:
-            sequence, previous, milliseconds, code = cbor2.loads(dumped)
-            record = cls(
-                int(sequence), bytes(previous), _EPOCH + int(milliseconds) * _MILLISECOND, code
-            )
-        except (cbor2.CBORError, TypeError, ValueError, OverflowError) as error:
-            raise BadEnvelopeError("not_a_record") from error
-        if not record.fits() or record.dump() != dumped:
-            raise BadEnvelopeError("not_a_record")
-        return record
+        return read_shape(dumped, "not_a_record", lambda read: cls._said(read, dumped))
 
-    def fits(self) -> bool:
-        """Whether its parts are in range."""
-        return (
-            0 < self.sequence < 1 << 40
-            and len(self.previous) == _DIGEST_BYTES
-            and isinstance(self.code, str)
-            and len(self.dump()) <= RECORD_MAX_BYTES
+    @classmethod
+    def _said(cls, read: Any, dumped: bytes) -> ScanRecord:
+        sequence, previous, milliseconds, code = a_list(read)
+        scanned_at = _EPOCH + a_number(milliseconds) * _MILLISECOND
+        record = cls(
+            a_number(sequence, SEQUENCE_MAX), some_bytes(previous, _DIGEST_BYTES), scanned_at,
+            a_text(code),
         )
+        if not record.sequence or len(dumped) > RECORD_MAX_BYTES or record.dump() != dumped:
+            raise ValueError
+        return record
 
 
 @dataclass(frozen=True)
@@ -100,18 +95,12 @@ def sign_upload(
 def open_upload(envelope: bytes, find_key: FindKey) -> Upload:
     """The upload of a known device; BadEnvelopeError otherwise."""
     payload = open_envelope(envelope, Kind.UPLOAD, find_key).payload
-    try:
-        device, last_sequence, dumped = cbor2.loads(payload)
-        device_id, count = UUID(bytes=device), len(dumped)
-        in_range = count <= SCANS_MAX and 0 <= int(last_sequence) < 1 << 40
-    except (cbor2.CBORError, TypeError, ValueError) as error:
-        raise BadEnvelopeError("not_an_upload") from error
-    if not in_range:
-        raise BadEnvelopeError("not_an_upload")
-    return Upload(device_id, int(last_sequence), tuple(_records(dumped)))
+    device_id, last_sequence, dumped = read_shape(payload, "not_an_upload", _said)
+    return Upload(device_id, last_sequence, tuple(ScanRecord.load(one) for one in dumped))
 
 
-def _records(dumped: list[Any]) -> list[ScanRecord]:
-    if not all(isinstance(one, bytes) for one in dumped):
-        raise BadEnvelopeError("not_a_record")
-    return [ScanRecord.load(one) for one in dumped]
+def _said(read: Any) -> tuple[UUID, int, list[bytes]]:
+    device, last_sequence, dumped = a_list(read)
+    if len(a_list(dumped)) > SCANS_MAX:
+        raise ValueError
+    return an_id(device), a_number(last_sequence, SEQUENCE_MAX), [some_bytes(one) for one in dumped]

@@ -7,7 +7,7 @@ clock that is off by more than SKEW_MAX, or that went back since, ends offline m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -65,7 +65,10 @@ class _Lists:
 
 @dataclass(frozen=True)
 class _Taken:
-    """What is remembered of a taken voucher while it could be shown again."""
+    """What is remembered of a taken voucher while it could be shown again.
+
+    `person_tag` is the one of the day of the scan.
+    """
 
     reference: bytes
     person_tag: bytes
@@ -98,7 +101,7 @@ class Scanner:
         self._root = root
         self._now = now
         self._taken: dict[bytes, _Taken] = {}
-        self._worth_fen: dict[int, int] = {}
+        self._by_sequence: dict[int, _Taken] = {}
         self._uses: Counter[tuple[bytes, str]] = Counter()
         self._remember([_Taken(*cbor2.loads(entry)) for entry in storage.entries(TAKEN)])
         self._unsent = [ScanRecord.load(entry) for entry in storage.entries(UNSENT)]
@@ -135,16 +138,14 @@ class Scanner:
 
     def scan(self, text: str) -> Verdict:
         """Take a code or refuse it; a taken one is kept before this returns."""
-        try:
-            lists, moment = self._ready()
-            read = read_code(text, self._voucher_keys(lists))
-        except (NotReadyError, BadEnvelopeError) as error:
-            return Verdict(error.reason)
-        reason = self._refusal(lists, read.voucher, moment)
-        if reason is None:
-            self._keep(read.voucher, text, moment)
-            self._latest = moment
-        return Verdict(reason, read.voucher)
+        return self._read(text, self._take)
+
+    def check(self, text: str) -> Verdict:
+        """Whether a code is good here and now, taking nothing and keeping nothing.
+
+        For passes, which are shown many times and accounted for elsewhere: no cap is looked at.
+        """
+        return self._read(text, lambda *_: None)
 
     def unsent(self) -> tuple[ScanRecord, ...]:
         """What the platform has not confirmed yet."""
@@ -186,31 +187,49 @@ class Scanner:
         find = lists.keys.find(Use.VOUCHER)
         return lambda kid: None if kid in lists.deny.retired_kids else find(kid)
 
-    def _refusal(self, lists: _Lists, voucher: OfflineVoucher, moment: datetime) -> str | None:
-        """Why this device does not take a good code, the first reason that holds."""
-        grant, unsent = lists.grant, {record.sequence for record in self._unsent}
-        worth = sum(self._worth_fen[sequence] for sequence in unsent)
-        foreign = voucher.scope and merchant_tag(grant.merchant_id) not in voucher.scope
-        too_much = worth + voucher.worth_fen > grant.unsent_worth_max_fen
-        reasons = {
-            "not_yet_valid": moment < voucher.not_before_at - SKEW_MAX,
-            "expired": moment >= voucher.expires_at,
-            "denied": lists.deny.denies(voucher.slot),
-            "wrong_benefit": voucher.benefit_code not in grant.benefit_codes,
-            "wrong_merchant": foreign,
+    def _read(
+        self, text: str, then: Callable[[_Lists, OfflineVoucher, datetime, str], str | None]
+    ) -> Verdict:
+        """Why a code is not good, or what comes of a good one."""
+        try:
+            lists, moment = self._ready()
+            voucher = read_code(text, self._voucher_keys(lists)).voucher
+        except (NotReadyError, BadEnvelopeError) as error:
+            return Verdict(error.reason)
+        reason = _not_here(lists, voucher, moment) or then(lists, voucher, moment, text)
+        return Verdict(reason, voucher)
+
+    def _take(
+        self, lists: _Lists, voucher: OfflineVoucher, moment: datetime, text: str
+    ) -> str | None:
+        reason = self._refusal(lists.grant, voucher, moment)
+        if reason is None:
+            self._keep(voucher, text, moment)
+            self._latest = moment
+        return reason
+
+    def _refusal(self, grant: Grant, voucher: OfflineVoucher, moment: datetime) -> str | None:
+        """Why this device does not take a code that is good here, the first reason that holds."""
+        unsent = [self._by_sequence[record.sequence] for record in self._unsent
+                  if record.sequence in self._by_sequence]  # fmt: skip
+        of_benefit = sum(one.benefit_code == voucher.benefit_code for one in unsent)
+        cap = grant.benefit_unsent_max.get(voucher.benefit_code)
+        worth = sum(one.worth_fen for one in unsent) + voucher.worth_fen
+        uses = self._uses[voucher.tag_on(moment), voucher.benefit_code]
+        return _first_of({
             "already_taken": voucher.reference.bytes in self._taken,
-            "person_cap": self._uses[voucher.person_tag, voucher.benefit_code]
-            >= voucher.uses_per_day,
-            "device_cap": len(unsent) >= grant.unsent_max or too_much,
-        }
-        return next((reason for reason, holds in reasons.items() if holds), None)
+            "person_cap": uses >= voucher.uses_per_day,
+            "benefit_cap": cap is not None and of_benefit >= cap,
+            "device_cap": len(self._unsent) >= grant.unsent_max
+            or worth > grant.unsent_worth_max_fen,
+        })  # fmt: skip
 
     def _keep(self, voucher: OfflineVoucher, text: str, moment: datetime) -> None:
         """Chain and store the scan; what is remembered first cannot be taken twice."""
         milliseconds = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         record = ScanRecord(self._last_sequence + 1, self._last_id, milliseconds, text)
         taken = _Taken(
-            voucher.reference.bytes, voucher.person_tag, voucher.benefit_code,
+            voucher.reference.bytes, voucher.tag_on(moment), voucher.benefit_code,
             int(voucher.expires_at.timestamp()), voucher.worth_fen, record.sequence,
         )
         self._storage.append(TAKEN, _dumped(taken))
@@ -222,13 +241,13 @@ class Scanner:
 
     def _remember(self, taken: list[_Taken]) -> None:
         """Know exactly these taken vouchers."""
-        self._taken, self._worth_fen, self._uses = {}, {}, Counter()
+        self._taken, self._by_sequence, self._uses = {}, {}, Counter()
         for one in taken:
             self._add(one)
 
     def _add(self, taken: _Taken) -> None:
         self._taken[taken.reference] = taken
-        self._worth_fen[taken.sequence] = taken.worth_fen
+        self._by_sequence[taken.sequence] = taken
         self._uses[taken.person_tag, taken.benefit_code] += 1
 
     def _forget_taken(self, moment: datetime) -> None:
@@ -240,6 +259,22 @@ class Scanner:
             if one.expires_seconds > kept_from or one.sequence in unsent
         ])  # fmt: skip
         self._storage.rewrite(TAKEN, [_dumped(one) for one in self._taken.values()])
+
+
+def _not_here(lists: _Lists, voucher: OfflineVoucher, moment: datetime) -> str | None:
+    """Why a code is not good here and now, whatever was taken before."""
+    mine = merchant_tag(lists.grant.merchant_id)
+    return _first_of({
+        "not_yet_valid": moment < voucher.not_before_at - SKEW_MAX,
+        "expired": moment >= voucher.expires_at,
+        "denied": lists.deny.denies(voucher.slot),
+        "wrong_benefit": voucher.benefit_code not in lists.grant.benefit_codes,
+        "wrong_merchant": bool(voucher.scope) and mine not in voucher.scope,
+    })  # fmt: skip
+
+
+def _first_of(reasons: Mapping[str, bool]) -> str | None:
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def _dumped(taken: _Taken) -> bytes:

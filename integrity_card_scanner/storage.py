@@ -6,13 +6,14 @@ import base64
 import os
 import secrets
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import cbor2
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES: Final = 12
+_BLOCK_BYTES: Final = 4096  # more than a line
 
 
 class StorageBrokenError(ValueError):
@@ -37,11 +38,20 @@ class Storage:
         self._replace(name, self._seal(name, cbor2.dumps(value)))
 
     def append(self, name: str, entry: bytes) -> None:
-        """Add a line to a log; it is on the disk when this returns."""
-        with (self._folder / name).open("ab") as file:
+        """Add a line to a log; it is on the disk when this returns.
+
+        What a crash, or a full disk, left of the line before is cut off first: nothing is ever
+        written onto half a line.
+        """
+        path = self._folder / name
+        new = not path.exists()
+        with path.open("ab+") as file:
+            _cut_to_whole_lines(file)
             file.write(self._line(name, entry))
             file.flush()
             os.fsync(file.fileno())
+        if new:
+            self._keep_names()
 
     def entries(self, name: str) -> list[bytes]:
         """The lines of a log; what a crash left of its last line is not one."""
@@ -56,9 +66,7 @@ class Storage:
     def _key(self) -> bytes:
         path = self._folder / "key"
         if not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
+            self._replace("key", secrets.token_bytes(32))
         return path.read_bytes()
 
     def _line(self, name: str, entry: bytes) -> bytes:
@@ -75,9 +83,36 @@ class Storage:
             raise StorageBrokenError(name) from error
 
     def _replace(self, name: str, content: bytes) -> None:
+        """Written beside it, for its owner alone, and renamed when it is on the disk."""
         new = self._folder / f"{name}.new"
-        with new.open("wb") as file:
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._folder / name)
+        self._keep_names()
+
+    def _keep_names(self) -> None:
+        """A new name in the folder is on the disk when the folder is."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _cut_to_whole_lines(file: BinaryIO) -> None:
+    """Leave nothing after the last end of a line."""
+    place = end = file.seek(0, os.SEEK_END)
+    while place:
+        start = max(place - _BLOCK_BYTES, 0)
+        file.seek(start)
+        found = file.read(place - start).rfind(b"\n")
+        place = start
+        if found >= 0:
+            place += found + 1
+            break
+    if place < end:
+        file.truncate(place)

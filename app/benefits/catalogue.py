@@ -70,6 +70,8 @@ class CatalogueEntry:
     budget_fen: int | None
     confirm_above_fen: int | None
     offline_allowed: bool
+    offline_worth_fen: int | None
+    offline_unsent_max: int | None
     stacking_group: str | None
     at_all_merchants: bool
     content_digest: bytes
@@ -150,6 +152,8 @@ def _entry(one: Mapping[str, Any], raw: Mapping[str, Any]) -> CatalogueEntry:
         budget_fen=one.get("budget_fen"),
         confirm_above_fen=one.get("confirm_above_fen"),
         offline_allowed=one.get("offline_allowed", False),
+        offline_worth_fen=one.get("offline_worth_fen"),
+        offline_unsent_max=one.get("offline_unsent_max"),
         stacking_group=one.get("stacking_group"),
         at_all_merchants=one["merchants"] == "all",
         content_digest=sha256(canonical).digest(),

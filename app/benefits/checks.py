@@ -32,7 +32,9 @@ def check_catalogue(read: Mapping[str, Any], findings: list[Finding]) -> None:
         path = ("benefit", at)
         if path in broken:
             continue
-        said = (*_facts(one), *_money(one), *_limits(one), *_slots(one), *_use(one))
+        said = (
+            *_facts(one), *_money(one), *_limits(one), *_slots(one), *_use(one), *_offline(one),
+        )  # fmt: skip
         findings += [Finding((*path, key), reason) for key, reason in said]
         rungs, ladder_findings = _rungs(one, path, read.get("tiers", ()))
         findings += [*ladder_findings, *check_ladder(rungs)]
@@ -122,9 +124,6 @@ def _use(one: Mapping[str, Any]) -> Said:
                 yield key, f"a {one['kind']} is not claimed"
     if "confirm_above_fen" in one and one["kind"] != "guarantee":
         yield "confirm_above_fen", f"nobody charges an amount for a {one['kind']}"
-    limited = any(key in one for key in ("stock", "budget_fen", "price_points", "slots"))
-    if one.get("offline_allowed") and (limited or not claimed):
-        yield "offline_allowed", "what is limited, priced, lent or stated needs the network"
     told = one["kind"] != "ticket" and any(key in one for key in ("tiers", "step", "honour"))
     if told and "consent_purpose" not in one:
         yield "kind", "the receiver learns of the tier: consent_purpose is missing"
@@ -134,6 +133,22 @@ def _use(one: Mapping[str, Any]) -> Said:
         items = honour.get("items", [""])
         if not items or len(set(items)) < len(items):
             yield "honour", "different items expected; where any will do leave them out"
+
+
+def _offline(one: Mapping[str, Any]) -> Said:
+    limited = any(key in one for key in ("stock", "budget_fen", "price_points", "slots"))
+    allowed = one.get("offline_allowed", False)
+    if allowed and (limited or one["kind"] not in CLAIMED_KINDS):
+        yield "offline_allowed", "what is limited, priced, lent or stated needs the network"
+    for key in ("offline_worth_fen", "offline_unsent_max"):
+        if key in one and not allowed:
+            yield key, "nothing is used off line: leave it out"
+        elif one.get(key) == 0:
+            yield key, "more than 0 expected"
+    if "subsidy" in one and "offline_worth_fen" in one:
+        yield "offline_worth_fen", "the subsidy says what a use costs: leave it out"
+    elif allowed and "subsidy" not in one and "offline_worth_fen" not in one:
+        yield "offline_worth_fen", "missing: without a subsidy it says what a wrong use costs"
 
 
 def _rungs(

@@ -73,6 +73,14 @@ BENEFIT = {
     "subsidy": Key(Kind.TABLE, "Who pays how much.", needed=False, keys=SUBSIDY),
     "budget_fen": Key(Kind.WHOLE, "What subsidies may come to.", needed=False),
     "offline_allowed": Key(Kind.FLAG, "Can be shown without a network.", needed=False),
+    "offline_worth_fen": Key(
+        Kind.WHOLE,
+        "What one use off line costs at most when it turns out wrong; a subsidy says it itself.",
+        needed=False,
+    ),
+    "offline_unsent_max": Key(
+        Kind.WHOLE, "How many uses one device takes off line before it uploads.", needed=False
+    ),
     "confirm_above_fen": Key(
         Kind.WHOLE,
         "Of a guarantee: above this amount the holder confirms on their own phone.",

@@ -52,6 +52,8 @@ class Benefit(Base):
     budget_fen: Mapped[int | None]
     confirm_above_fen: Mapped[int | None]
     offline_allowed: Mapped[bool] = mapped_column(server_default="false")
+    offline_worth_fen: Mapped[int | None]
+    offline_unsent_max: Mapped[int | None]
     stacking_group: Mapped[str | None]
     at_all_merchants: Mapped[bool]
     content_digest: Mapped[bytes]

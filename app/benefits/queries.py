@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, exists, func, select, text
+from sqlalchemy.orm import Session
 
 from app.benefits import refusals
 from app.benefits.models import Benefit, BenefitMerchant, BenefitStock
 from app.kernel.clock import city_today
 from app.kernel.database import reading
 
+OFFLINE_UNSENT_MAX: Final = 100  # uses of a benefit on one device, where none is published
+OFFLINE_WORTH_FEN: Final = 1_000  # of a version that was published before its worth had to be
 _CURRENT = text(
     "SELECT b.benefit_id FROM benefits_on((now() AT TIME ZONE 'Asia/Shanghai')::date) b"
 )
@@ -74,6 +77,8 @@ class PublishedBenefit:
     confirm_above_fen: int | None
     stacking_group: str | None
     offline_allowed: bool
+    offline_worth_fen: int | None
+    offline_unsent_max: int | None
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,13 @@ class Slot:
 class OfflineTerms:
     """How a version works off line; `merchant_ids` None means every merchant takes it.
 
-    `worth_fen` is what one use costs its payer, `uses_per_day` the limit by day, if there is one.
+    `worth_fen` is what one use costs its payer, `uses_per_day` the limit by day, if there is one;
+    `unsent_max` how many uses one device may take before it uploads.
     """
 
     allowed: bool
     worth_fen: int
+    unsent_max: int
     uses_per_day: int | None
     merchant_ids: tuple[UUID, ...] | None
 
@@ -149,27 +156,20 @@ def list_values_at(*, merchant_id: UUID, citizen_id: UUID | None) -> list[Grante
 def offline_terms(*, benefit_id: UUID) -> OfflineTerms:
     """How a version works off line: only what costs no points and has no stock may."""
     with reading() as session:
-        benefit = session.get_one(Benefit, benefit_id)
-        merchants = select(BenefitMerchant.merchant_id).where(
-            BenefitMerchant.benefit_code == benefit.code
-        )
-        takers = None if benefit.at_all_merchants else tuple(session.scalars(merchants))
-    by_day = benefit.claim_limit_count if benefit.claim_limit_period == "day" else None
-    free = benefit.price_points == 0 and not benefit.stock_limited and not benefit.slot_seconds
-    return OfflineTerms(benefit.offline_allowed and free, benefit.subsidy_fen, by_day, takers)
+        return _offline_terms(session, session.get_one(Benefit, benefit_id))
 
 
-def list_offline_codes(*, merchant_id: UUID) -> list[str]:
-    """The benefits in force that work off line and that this merchant takes."""
+def list_offline_terms(*, merchant_id: UUID) -> dict[str, OfflineTerms]:
+    """The benefits in force that work off line and that this merchant takes, by their codes."""
     takes = exists().where(
         BenefitMerchant.benefit_code == Benefit.code, BenefitMerchant.merchant_id == merchant_id
     )
     with reading() as session:
         ids = session.scalars(_CURRENT).all()
-        query = select(Benefit.code).where(
+        query = select(Benefit).where(
             Benefit.benefit_id.in_(ids), Benefit.offline_allowed, Benefit.at_all_merchants | takes
         )
-        return list(session.scalars(query))
+        return {row.code: _offline_terms(session, row) for row in session.scalars(query)}
 
 
 def list_slots(*, benefit_code: str, on: date | None = None) -> list[Slot]:
@@ -210,6 +210,22 @@ def list_stacking_codes(*, stacking_group: str) -> tuple[str, ...]:
         return tuple(session.scalars(query))
 
 
+def _offline_terms(session: Session, benefit: Benefit) -> OfflineTerms:
+    merchants = select(BenefitMerchant.merchant_id).where(
+        BenefitMerchant.benefit_code == benefit.code
+    )
+    free = benefit.price_points == 0 and not benefit.stock_limited and not benefit.slot_seconds
+    return OfflineTerms(
+        allowed=benefit.offline_allowed and free,
+        worth_fen=benefit.subsidy_fen or benefit.offline_worth_fen or OFFLINE_WORTH_FEN,
+        unsent_max=benefit.offline_unsent_max or OFFLINE_UNSENT_MAX,
+        uses_per_day=(
+            benefit.claim_limit_count if benefit.claim_limit_period == "day" else None
+        ),
+        merchant_ids=None if benefit.at_all_merchants else tuple(session.scalars(merchants)),
+    )
+
+
 def _published(row: Benefit) -> PublishedBenefit:
     return PublishedBenefit(
         benefit_id=row.benefit_id,
@@ -244,4 +260,6 @@ def _published(row: Benefit) -> PublishedBenefit:
         confirm_above_fen=row.confirm_above_fen,
         stacking_group=row.stacking_group,
         offline_allowed=row.offline_allowed,
+        offline_worth_fen=row.offline_worth_fen,
+        offline_unsent_max=row.offline_unsent_max,
     )

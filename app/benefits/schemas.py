@@ -75,6 +75,16 @@ class PublishedBenefit(ApiSchema):
     offline_allowed = fields.Boolean(
         required=True, metadata={"description": "Its vouchers can be shown without a network."}
     )
+    offline_worth_fen = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What a wrong use off line costs, where there is no subsidy."},
+    )
+    offline_unsent_max = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "How many uses one device takes off line before it uploads."},
+    )
 
 
 class Benefits(ApiSchema):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.database import Base
@@ -15,7 +15,11 @@ _OF_COMPLAINT = ("complaints.citizen_id", "complaints.complaint_id")
 
 
 class Complaint(Base):
-    """What a citizen complains about; the words are sealed under the citizen's key."""
+    """What a citizen complains about; the words are sealed under the citizen's key.
+
+    `due_on` is the merchant's last day, None where an operator decides at once: what was used off
+    line has no redemption that a merchant could find.  `decide_due_on` is the operator's last day.
+    """
 
     __tablename__ = "complaints"
     __table_args__ = (
@@ -25,18 +29,20 @@ class Complaint(Base):
         Index("ix_complaints__complaint_id", "complaint_id"),
         Index("ix_complaints__merchant_id_complaint_id", "merchant_id", "complaint_id"),
         Index("ix_complaints__due_on", "due_on"),
+        CheckConstraint("(due_on IS NULL) = (redemption_id IS NULL)", name="due_on"),
     )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
     complaint_id: Mapped[UUID] = mapped_column(primary_key=True)
     voucher_id: Mapped[UUID]
-    redemption_id: Mapped[UUID]
+    redemption_id: Mapped[UUID | None]
     merchant_id: Mapped[UUID]
     shop_id: Mapped[UUID]
     category: Mapped[str]
     text_sealed: Mapped[bytes | None]
     text_shared: Mapped[bool]
-    due_on: Mapped[date]
+    due_on: Mapped[date | None]
+    decide_due_on: Mapped[date]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -38,6 +38,7 @@ from app.redemptions.refusals import RedemptionUnknown
 from app.trail.operations import Actor, record_access, require_reason
 
 ANSWER_WITHIN: Final = 5  # working days
+DECIDE_WITHIN: Final = 5  # more of them
 COMPLAIN_WITHIN: Final = timedelta(days=90)
 BASIS: Final = "membership"
 
@@ -65,6 +66,8 @@ class OpenedComplaint:
 
 def complain(*, keys: KeyProvider, citizen_id: UUID, new: NewComplaint) -> OpenedComplaint:
     """Take a complaint about an own redemption; the same again changes nothing.
+
+    What was used off line goes to an operator at once: it has no redemption on line.
 
     Refuses `redemption_unknown`, `complaint_too_late`, `complaint_exists`, `id_reused`.
     """
@@ -183,6 +186,10 @@ def _add(session: Session, keys: KeyProvider, citizen_id: UUID, new: NewComplain
     moment: datetime = session.execute(select(func.now())).scalar_one()
     if moment > redemption.redeemed_at + COMPLAIN_WITHIN:
         raise refusals.ComplaintTooLate
+    asked_on = city_date(moment)
+    due_on = None
+    if redemption.redemption_id is not None:
+        due_on = add_working_days(asked_on, ANSWER_WITHIN)
     sealed = None
     if new.text is not None:
         sealed = _seal_for(keys, citizen_id, new.complaint_id, "complaints.text_sealed", new.text)
@@ -193,7 +200,7 @@ def _add(session: Session, keys: KeyProvider, citizen_id: UUID, new: NewComplain
             redemption_id=redemption.redemption_id, merchant_id=redemption.merchant_id,
             shop_id=redemption.shop_id, category=new.category, text_sealed=sealed,
             text_shared=new.text_shared and sealed is not None,
-            due_on=add_working_days(city_date(moment), ANSWER_WITHIN),
+            due_on=due_on, decide_due_on=add_working_days(due_on or asked_on, DECIDE_WITHIN),
         )
         .on_conflict_do_nothing()
         .returning(Complaint.complaint_id)

@@ -1,7 +1,7 @@
 """Reading complaints: a citizen's own, those about a merchant, those that wait for an operator.
 
-A complaint's state is what its rows say: answered, decided, else open until its day is over, then
-escalated.
+A complaint's state is what its rows say: answered, decided, else open until the merchant's day is
+over, then escalated; at once where the merchant has none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ESCALATED: Final = "escalated"
 STATE: Final[ColumnElement[str]] = case(
     (Decision.complaint_id.is_not(None), "decided"),
     (Answer.complaint_id.is_not(None), "answered"),
-    (Complaint.due_on < CITY_TODAY, ESCALATED),
+    (Complaint.due_on.is_(None) | (Complaint.due_on < CITY_TODAY), ESCALATED),
     else_=OPEN,
 )
 
@@ -34,14 +34,15 @@ class KeptComplaint:
     citizen_id: UUID
     complaint_id: UUID
     voucher_id: UUID
-    redemption_id: UUID
+    redemption_id: UUID | None
     merchant_id: UUID
     shop_id: UUID
     category: str
     has_text: bool
     text_shared: bool
     state: str
-    due_on: date
+    due_on: date | None
+    decide_due_on: date
     created_at: datetime
     answered_at: datetime | None
     outcome: str | None
@@ -112,6 +113,22 @@ def figures_of_merchant(*, merchant_id: UUID) -> Figures:
     return Figures(received, answered, None if percent is None else int(percent))
 
 
+def complaint_state() -> dict[str, float]:
+    """Gauges: complaints that wait for an operator, and those past the operator's day."""
+    late = func.count().filter(Complaint.decide_due_on < CITY_TODAY)
+    query = (
+        select(func.count(), late)
+        .select_from(Complaint)
+        .outerjoin(Answer, _same(Answer))
+        .outerjoin(Decision, _same(Decision))
+        .where(STATE == ESCALATED)
+    )
+    with reading() as session:
+        row = session.execute(query).one()
+    names = ("complaints_escalated", "complaints_late")
+    return {name: float(count) for name, count in zip(names, row, strict=True)}
+
+
 def _complaints() -> Select[Any, Any, Any, Any]:
     return (
         select(Complaint, Answer, Decision, STATE)
@@ -142,7 +159,7 @@ def _kept(
     return KeptComplaint(
         row.citizen_id, row.complaint_id, row.voucher_id, row.redemption_id, row.merchant_id,
         row.shop_id, row.category, row.text_sealed is not None, row.text_shared, state,
-        row.due_on, row.created_at,
+        row.due_on, row.decide_due_on, row.created_at,
         None if answer is None else answer.answered_at,
         None if decision is None else decision.outcome,
         None if decision is None else decision.decided_at,

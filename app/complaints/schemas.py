@@ -27,12 +27,23 @@ class AnyComplaint(ApiSchema):
     """What everybody who sees a complaint sees of it: the redemption, nobody's name."""
 
     complaint_id = fields.UUID(required=True)
-    redemption_id = fields.UUID(required=True)
+    redemption_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where the voucher was used off line."},
+    )
     shop_id = fields.UUID(required=True)
     category = fields.String(required=True)
     text_shared = fields.Boolean(required=True)
     state = fields.String(required=True, validate=STATES)
-    due_on = fields.Date(required=True)
+    due_on = fields.Date(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The merchant's last day; null: an operator decides at once."},
+    )
+    decide_due_on = fields.Date(
+        required=True, metadata={"description": "The operator's last day, should it come to that."}
+    )
     created_at = fields.AwareDateTime(required=True)
     answered_at = fields.AwareDateTime(required=True, allow_none=True)
     outcome = fields.String(required=True, allow_none=True)

@@ -34,6 +34,17 @@ class Waiver:
     returned_at: datetime | None
 
 
+def count_standing(*, merchant_id: UUID, at_most: int) -> int:
+    """How many waivers stand at a library, counted up to `at_most`."""
+    standing = (
+        select(LibraryWaiver.waiver_id)
+        .where(LibraryWaiver.merchant_id == merchant_id, LibraryWaiver.returned_at.is_(None))
+        .limit(at_most)
+    )
+    with reading() as session:
+        return int(session.scalar(select(func.count()).select_from(standing.subquery())) or 0)
+
+
 def list_own_waivers(
     *, citizen_id: UUID, limit: int, before: datetime | None = None
 ) -> list[Waiver]:

@@ -132,11 +132,16 @@ def find_device(*, device_id: UUID) -> EnrolledDevice | None:
         return None if row is None else _enrolled(*row)
 
 
-def count_live_devices() -> int:
-    """How many devices are enrolled and not switched off."""
-    query = select(func.count()).where(Device.switched_off_at.is_(None))
+def count_live_devices() -> dict[UUID, int]:
+    """How many devices are enrolled and not switched off, by merchant."""
+    query = (
+        select(Shop.merchant_id, func.count())
+        .join(Device, Device.shop_id == Shop.shop_id)
+        .where(Device.switched_off_at.is_(None))
+        .group_by(Shop.merchant_id)
+    )
     with reading() as session:
-        return int(session.scalar(query) or 0)
+        return dict(session.execute(query).all())
 
 
 def _require_proof(code: str, key: PublicKey, proof: bytes) -> None:

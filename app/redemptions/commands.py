@@ -62,7 +62,10 @@ def report_offline() -> None:
     """Keys, the worst case, and every code that was signed and never issued; exit 1 if any was."""
     for kid, state in offline_lists.list_voucher_keys(keys=key_provider()):
         click.echo(f"key {kid.hex()} {state}")
-    click.echo(f"worst case {offline_uploads.worst_case_fen() / 100:.2f} yuan")
+    worst = offline_lists.worst_case()
+    click.echo(f"worst case {worst.total_fen / 100:.2f} yuan")
+    for benefit_code, fen in sorted(worst.by_benefit_fen.items()):
+        click.echo(f"worst case of {benefit_code} alone {fen / 100:.2f} yuan")
     unissued = offline_uploads.list_unissued()
     for one in unissued:
         digest = one["code_digest"].hex()

@@ -16,7 +16,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.benefits.queries import OfflineTerms, offline_terms
-from app.kernel.clock import city_today
 from app.kernel.crypto import keyed_digest
 from app.kernel.database import transaction
 from app.kernel.ids import random_id
@@ -27,9 +26,11 @@ from app.redemptions.offline_lists import voucher_key
 from app.redemptions.vouchers import require_usable_voucher
 from integrity_card_scanner.vouchers import (
     LIFE_MAX,
+    PERSON_TAG_BYTES,
     SCOPE_MAX,
     CodeTooLargeError,
     OfflineVoucher,
+    city_day,
     issue_digest,
     make_code,
     merchant_tag,
@@ -37,7 +38,6 @@ from integrity_card_scanner.vouchers import (
 
 USES_PER_DAY: Final = 4  # of a person on one device, where no limit by day is published
 RENEWED_BEFORE: Final = timedelta(hours=12)  # of its end, a code is replaced when it is asked for
-PERSON_TAG_BYTES: Final = 8
 _LOCK_WALLET: Final = text("SELECT redemption_lock_wallet(:citizen)")
 _NEXT_SLOT: Final = text("SELECT nextval('offline_slots')")
 
@@ -114,12 +114,10 @@ def _say(
     expires_at = min(moment + LIFE_MAX, voucher.expires_at.replace(microsecond=0))
     if not terms.allowed or expires_at <= moment:
         raise refusals.OfflineNotAllowed
-    today = city_today(session).isoformat().encode()
-    person = b"offline person:" + voucher.citizen_id.bytes + today
     return OfflineVoucher(
         reference=reference,
         slot=session.execute(_NEXT_SLOT).scalar_one(),
-        person_tag=keyed_digest(keys.active(KeyPurpose.CODE), person)[:PERSON_TAG_BYTES],
+        person_tag=_person_tags(keys, voucher.citizen_id, moment, expires_at),
         benefit_code=voucher.benefit_code,
         value=voucher.value,
         not_before_at=moment,
@@ -128,6 +126,19 @@ def _say(
         uses_per_day=terms.uses_per_day or USES_PER_DAY,
         worth_fen=terms.worth_fen,
     )
+
+
+def _person_tags(
+    keys: KeyProvider, citizen_id: UUID, begins_at: datetime, expires_at: datetime
+) -> bytes:
+    """A tag for each day on which the code can be used; tags of different days join nothing."""
+    days = sorted({city_day(begins_at), city_day(expires_at - timedelta(seconds=1))})
+    key = keys.active(KeyPurpose.CODE)
+    tags = (
+        keyed_digest(key, b"offline person:" + citizen_id.bytes + day.isoformat().encode())
+        for day in days
+    )
+    return b"".join(tag[:PERSON_TAG_BYTES] for tag in tags)
 
 
 def _scope(terms: OfflineTerms) -> tuple[bytes, ...]:

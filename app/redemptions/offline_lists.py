@@ -6,7 +6,8 @@ without a network (`python -m integrity_card_scanner.root`), and it is published
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,11 +16,11 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.benefits.queries import list_offline_codes
+from app.benefits.queries import list_offline_terms
 from app.kernel.database import reading, transaction
 from app.kernel.errors import Invalid
 from app.kernel.keys import KeyProvider, KeyPurpose
-from app.merchants.devices import EnrolledDevice
+from app.merchants.devices import EnrolledDevice, count_live_devices
 from app.redemptions import refusals
 from app.redemptions.models import OfflineDenyList, OfflineKeyList, OfflineRetiredKey
 from integrity_card_scanner.envelope import (
@@ -33,6 +34,7 @@ from integrity_card_scanner.lists import DenyList, Grant, KeyList, Use, open_key
 
 KEY_LIST_LIFE: Final = timedelta(days=400)
 GRANT_LIFE: Final = timedelta(hours=72)
+REISSUED_AT_ONCE: Final = 2_000  # codes
 DENY_LISTS_KEPT: Final = timedelta(hours=1)
 UNSENT_MAX: Final = 200  # scans that a device may take before it must upload
 UNSENT_WORTH_MAX_FEN: Final = 50_000
@@ -42,14 +44,22 @@ _LIVE_SLOTS: Final = text("""
     LEFT JOIN voucher_endings e ON e.citizen_id = i.citizen_id AND e.voucher_id = i.voucher_id
     WHERE i.expires_at > clock_timestamp()
 """)
+# A slice of the live codes of retired keys, in the order of their ends.
 _REISSUE: Final = text("""
-    INSERT INTO offline_issues (code_digest, reference, citizen_id, voucher_id, benefit_code, kid,
-                                slot, payload, not_before_at, expires_at)
-    SELECT sha256(CAST(:kid AS bytea) || i.payload), i.reference, i.citizen_id, i.voucher_id,
-        i.benefit_code, CAST(:kid AS bytea), i.slot, i.payload, i.not_before_at, i.expires_at
-    FROM offline_issues i JOIN offline_retired_keys r ON r.kid = i.kid
-    WHERE i.expires_at > clock_timestamp()
-    ON CONFLICT DO NOTHING
+    WITH live AS MATERIALIZED (
+        SELECT i.* FROM offline_issues i JOIN offline_retired_keys r ON r.kid = i.kid
+        WHERE (i.expires_at, i.code_digest) > (CAST(:ended AS timestamptz), CAST(:digest AS bytea))
+        ORDER BY i.expires_at, i.code_digest LIMIT :slice
+    ), filed AS (
+        INSERT INTO offline_issues (code_digest, reference, citizen_id, voucher_id, benefit_code,
+                                    kid, slot, payload, not_before_at, expires_at)
+        SELECT sha256(CAST(:kid AS bytea) || l.payload), l.reference, l.citizen_id, l.voucher_id,
+            l.benefit_code, CAST(:kid AS bytea), l.slot, l.payload, l.not_before_at, l.expires_at
+        FROM live l
+        ON CONFLICT DO NOTHING RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM filed) AS filed, l.expires_at, l.code_digest FROM live l
+    ORDER BY l.expires_at DESC, l.code_digest DESC LIMIT 1
 """)
 
 
@@ -67,6 +77,14 @@ class PublishedLists:
 
     key_list: bytes
     deny_list: bytes
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """What all devices together can lose, and with one benefit alone; in fen."""
+
+    total_fen: int
+    by_benefit_fen: Mapping[str, int]
 
 
 def voucher_key(keys: KeyProvider) -> SigningKey:
@@ -136,8 +154,16 @@ def retire_key(*, keys: KeyProvider, kid: bytes, reason: str) -> int:
 def reissue_live(*, keys: KeyProvider) -> int:
     """File every live code of a retired key under the one that signs now; how many were new."""
     kid = voucher_key(keys).public.kid
-    with transaction() as session:
-        return int(session.connection().execute(_REISSUE, {"kid": kid}).rowcount)
+    with reading() as session:
+        ended, digest = _clock(session), b""
+    filed = 0
+    while True:  # each slice well within the time of a statement
+        asked = {"kid": kid, "ended": ended, "digest": digest, "slice": REISSUED_AT_ONCE}
+        with transaction() as session:
+            last = session.execute(_REISSUE, asked).one_or_none()
+        if last is None:
+            return filed
+        filed, ended, digest = filed + last.filed, last.expires_at, bytes(last.code_digest)
 
 
 def publish_deny_list(*, keys: KeyProvider) -> int:
@@ -181,15 +207,29 @@ def grant_device(*, keys: KeyProvider, device: EnrolledDevice) -> bytes | None:
         return None
     with reading() as session:
         listed, now = _key_list(session), _clock(session)
-        codes = list_offline_codes(merchant_id=device.merchant_id)
+        terms = list_offline_terms(merchant_id=device.merchant_id)
     if listed is None:
         return None
     grant = Grant(
         device_id=device.device_id, merchant_id=device.merchant_id, issued_at=now,
-        expires_at=now + GRANT_LIFE, benefit_codes=frozenset(codes), unsent_max=UNSENT_MAX,
+        expires_at=now + GRANT_LIFE, benefit_codes=frozenset(terms), unsent_max=UNSENT_MAX,
         unsent_worth_max_fen=UNSENT_WORTH_MAX_FEN,
+        benefit_unsent_max={code: one.unsent_max for code, one in terms.items()},
     )
     return sign_envelope(list_key(keys, listed), Kind.GRANT, grant.payload())
+
+
+def worst_case() -> WorstCase:
+    """What devices off line can lose before they must upload: devices × value, within the caps."""
+    total, by_benefit = 0, Counter[str]()
+    for merchant_id, devices in count_live_devices().items():
+        lost = {
+            code: min(min(one.unsent_max, UNSENT_MAX) * one.worth_fen, UNSENT_WORTH_MAX_FEN)
+            for code, one in list_offline_terms(merchant_id=merchant_id).items()
+        }
+        total += devices * min(sum(lost.values()), UNSENT_WORTH_MAX_FEN)
+        by_benefit.update({code: devices * fen for code, fen in lost.items()})
+    return WorstCase(total, by_benefit)
 
 
 def list_key(keys: KeyProvider, listed: KeyList) -> SigningKey:

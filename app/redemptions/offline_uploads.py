@@ -19,15 +19,11 @@ from app.kernel.context import request_id
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
-from app.merchants.devices import EnrolledDevice, count_live_devices, find_device
+from app.merchants.devices import EnrolledDevice, find_device
 from app.merchants.refusals import DeviceUnknown
 from app.redemptions import refusals
 from app.redemptions.models import OfflineScan
-from app.redemptions.offline_lists import (
-    UNSENT_WORTH_MAX_FEN,
-    grant_device,
-    voucher_keys_ever,
-)
+from app.redemptions.offline_lists import grant_device, voucher_keys_ever
 from integrity_card_scanner.envelope import BadEnvelopeError, PublicKey
 from integrity_card_scanner.records import ScanRecord, Upload, open_upload
 from integrity_card_scanner.vouchers import read_code
@@ -143,11 +139,6 @@ def list_unissued() -> list[Mapping[str, Any]]:
     )
     with reading() as session:
         return [row._asdict() for row in session.execute(query)]
-
-
-def worst_case_fen() -> int:
-    """What all devices together can lose before they must upload."""
-    return count_live_devices() * UNSENT_WORTH_MAX_FEN
 
 
 def _read(device: EnrolledDevice, upload: str) -> Upload:

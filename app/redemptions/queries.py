@@ -52,6 +52,27 @@ FROM redemption_open_manual_code(%(clerk)s, %(clerk_session)s, %(shop)s, %(scan)
     %(limit)s, %(window)s) m
 """
 RESTORE_TRY: Final = "SELECT redemption_restore_try(%(hash)s, %(tries)s)"
+_COUNTED_SCAN: Final = text("""
+SELECT o.merchant_id, o.shop_id, o.scanned_at FROM offline_standing o
+WHERE o.citizen_id = :citizen AND o.voucher_id = :voucher AND o.standing = 'counted'
+""")
+# What settlement counts: redemptions that stand and were not displaced by an earlier scan, and
+# scans that count by themselves or by a decision.
+_USES: Final = text("""
+SELECT count(*) FROM (
+    SELECT FROM redemptions r
+    WHERE r.shop_id = ANY (CAST(:shops AS uuid[]))
+      AND NOT EXISTS (SELECT FROM annulments a WHERE a.citizen_id = r.citizen_id
+                      AND a.voucher_id = r.voucher_id)
+      AND NOT EXISTS (SELECT FROM offline_scans s WHERE s.citizen_id = r.citizen_id
+                      AND s.voucher_id = r.voucher_id AND s.fault IS NULL
+                      AND s.scanned_at < r.redeemed_at)
+    UNION ALL
+    SELECT FROM offline_uses o
+    WHERE o.merchant_id = :merchant AND coalesce(o.outcome, o.standing) = 'counted'
+    LIMIT :at_most
+) u
+""")
 SESSION_AND_TIME: Final = """
 SELECT citizen_session_is_live(%(citizen)s, %(session)s) AS live, clock_timestamp() AS moment
 """
@@ -117,9 +138,9 @@ class ShopRedemption:
 
 @dataclass(frozen=True)
 class OwnRedemption:
-    """Where and when a citizen's voucher was redeemed on line."""
+    """Where and when a citizen's voucher was used; without an id where that was off line."""
 
-    redemption_id: UUID
+    redemption_id: UUID | None
     merchant_id: UUID
     shop_id: UUID
     redeemed_at: datetime
@@ -278,27 +299,24 @@ def list_shop_redemptions_of_today(
 
 
 def find_redemption(*, citizen_id: UUID, voucher_id: UUID) -> OwnRedemption | None:
-    """The redemption of a citizen's voucher, annulled since or not."""
+    """The redemption of a citizen's voucher, annulled since or not; else the scan that counts."""
     with reading() as session:
         row = session.get(Redemption, (citizen_id, voucher_id))
-    if row is None:
+        if row is not None:
+            return OwnRedemption(row.redemption_id, row.merchant_id, row.shop_id, row.redeemed_at)
+        scan = session.execute(
+            _COUNTED_SCAN, {"citizen": citizen_id, "voucher": voucher_id}
+        ).one_or_none()
+    if scan is None:
         return None
-    return OwnRedemption(row.redemption_id, row.merchant_id, row.shop_id, row.redeemed_at)
+    return OwnRedemption(None, scan.merchant_id, scan.shop_id, scan.scanned_at)
 
 
-def count_redemptions(*, shop_ids: Sequence[UUID], at_most: int) -> int:
-    """How many redemptions that stand these shops have made, counted up to `at_most`."""
-    annulled = select(Annulment.voucher_id).where(
-        Annulment.citizen_id == Redemption.citizen_id,
-        Annulment.voucher_id == Redemption.voucher_id,
-    )
-    standing = (
-        select(Redemption.voucher_id)
-        .where(Redemption.shop_id.in_(shop_ids), ~annulled.exists())
-        .limit(at_most)
-    )
+def count_uses(*, merchant_id: UUID, shop_ids: Sequence[UUID], at_most: int) -> int:
+    """How many vouchers were used at a merchant, each once, counted up to `at_most`."""
+    asked = {"merchant": merchant_id, "shops": list(shop_ids), "at_most": at_most}
     with reading() as session:
-        return int(session.scalar(select(func.count()).select_from(standing.subquery())) or 0)
+        return int(session.execute(_USES, asked).scalar_one())
 
 
 def verify() -> list[Finding]:

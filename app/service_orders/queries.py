@@ -11,7 +11,12 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.kernel.database import reading
-from app.service_orders.models import GuaranteeLine, GuaranteeLineDecision, ServiceOrder
+from app.service_orders.models import (
+    GuaranteeLine,
+    GuaranteeLineDecision,
+    ServiceOrder,
+    ServiceOrderStep,
+)
 from app.service_orders.proof import Finding, find_faults
 from app.service_orders.transitions import OWING
 
@@ -61,6 +66,22 @@ class Order:
     deadline_at: datetime | None
     due_at: datetime | None
     created_at: datetime
+
+
+def count_served(*, merchant_id: UUID, at_most: int) -> int:
+    """How many orders were begun to be used at a merchant, counted up to `at_most`."""
+    begun = select(ServiceOrderStep.order_id).where(
+        ServiceOrderStep.citizen_id == ServiceOrder.citizen_id,
+        ServiceOrderStep.order_id == ServiceOrder.order_id,
+        ServiceOrderStep.event == "start",
+    )
+    served = (
+        select(ServiceOrder.order_id)
+        .where(ServiceOrder.merchant_id == merchant_id, begun.exists())
+        .limit(at_most)
+    )
+    with reading() as session:
+        return int(session.scalar(select(func.count()).select_from(served.subquery())) or 0)
 
 
 def find_line(*, line_id: UUID) -> Line | None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from app.kernel.database import reading
 from app.transit.models import TransitDay, TransitReport, TransitTrip
@@ -70,6 +70,13 @@ class OwnTrip:
     discount_fen: int | None
     subsidy_fen: int | None
     outcome: str | None
+
+
+def count_trips(*, merchant_id: UUID) -> int:
+    """How many trips of an operator were settled."""
+    query = select(func.sum(TransitDay.trip_count)).where(TransitDay.merchant_id == merchant_id)
+    with reading() as session:
+        return int(session.scalar(query) or 0)
 
 
 def list_subsidies(

@@ -49,7 +49,7 @@ SHIPPED = (
     "library", "cinema", "library_children", "transit", "rental", "medical", "scenic_spot",
     "scenic_spot_points", "parking", "school_gym", "sports_ground", "loan",
 )  # fmt: skip
-VERSIONS = {"transit": 3}  # the others are in their first
+VERSIONS = {"library_children": 2, "transit": 4, "scenic_spot": 2}  # the others: the first
 
 
 def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClient) -> None:
@@ -88,6 +88,10 @@ def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClie
         for step in listed["rental"]["score_steps"]
     ]
     assert {code for code in SHIPPED if listed[code]["offline_allowed"]} == {
+        "library_children", "transit", "scenic_spot",
+    }  # fmt: skip
+    worth = {code: one["offline_worth_fen"] for code, one in listed.items()}
+    assert {code for code in SHIPPED if worth[code]} == {
         "library_children", "transit", "scenic_spot",
     }  # fmt: skip
 
@@ -235,6 +239,18 @@ def test_loading_again_changes_nothing_and_a_changed_version_is_refused(app: Fla
         ({"kind": "guarantee", "price_points": 1}, "price_points: a guarantee is not claimed"),
         ({"kind": "guarantee", "offline_allowed": True}, "needs the network"),
         ({"stock": 1, "offline_allowed": True}, "needs the network"),
+        ({"offline_allowed": True, "offline_worth_fen": None}, "says what a wrong use costs"),
+        ({"offline_allowed": True, "offline_worth_fen": 0}, "offline_worth_fen: more than 0"),
+        ({"offline_allowed": True, "offline_unsent_max": 0}, "offline_unsent_max: more than 0"),
+        ({"offline_worth_fen": 1}, "nothing is used off line"),
+        ({"offline_unsent_max": 1}, "nothing is used off line"),
+        (
+            {
+                "offline_allowed": True, "offline_worth_fen": 1,
+                "subsidy": {"payer": "programme", "fen": 9},
+            },
+            "the subsidy says what a use costs",
+        ),
         ({"kind": "entitlement"}, "consent_purpose is missing"),
         ({"confirm_above_fen": 1}, "nobody charges an amount for a ticket"),
         ({"claim_limits": [{"count": 0, "period": "day"}]}, "denies nobody"),

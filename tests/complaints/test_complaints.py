@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.complaints.queries import complaint_state
 from app.kernel.clock import city_today
 from app.kernel.database import reading
 from app.kernel.ids import new_id
@@ -26,7 +28,15 @@ from tests.redemptions.builders import (
     publish_benefit,
     staff_headers,
 )
-from tests.redemptions.offline_town import owner_headers
+from tests.redemptions.offline_town import (
+    chained,
+    code_of,
+    database_now,
+    enrolled,
+    owner_headers,
+    publish_keys,
+    signed,
+)
 
 REASON = {"reason": "超过期限，商户未答复"}
 WORDS = "店员说今天不收，请核实 <b>&"
@@ -35,9 +45,9 @@ WORDS = "店员说今天不收，请核实 <b>&"
 class Case:
     """A citizen with redemptions at one merchant, its owner, and an operator."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, **facts: Any) -> None:
         self.app, self.client = app, app.test_client()
-        self.code = publish_benefit(app)
+        self.code = publish_benefit(app, **facts)
         self.clerk = make_clerk(app, takes=(self.code,))
         self.owner = owner_headers(app, self.clerk)
         self.operator = staff_headers(app, Role.OPERATOR)
@@ -97,6 +107,7 @@ def test_a_complaint_is_answered_and_followed(case: Case) -> None:
         due = add_working_days(city_today(session), 5)
     assert (own["text"], own["complaint"]["state"]) == (WORDS, "open")
     assert own["complaint"]["due_on"] == due.isoformat()
+    assert own["complaint"]["decide_due_on"] == add_working_days(due, 5).isoformat()
     assert case.answer(complaint_id).get_json()["state"] == "answered"
     (own,) = case.own()
     assert own["answer"] == "已向您致歉，并培训店员。"
@@ -173,9 +184,13 @@ def test_what_is_not_answered_in_time_goes_to_an_operator(
     assert outcome(case.answer(complaint_id)) == (409, "complaint_escalated")
     listed = case.client.get(f"{API}/complaints", headers=case.operator).get_json()["complaints"]
     assert [one["complaint_id"] for one in listed] == [complaint_id]
+    for days, late in ((0, 0), (1, 1)):  # until the end of the operator's day
+        admin.execute("UPDATE complaints SET decide_due_on = %s::date - %s", (today, days))
+        assert gauges(case) == {"complaints_escalated": 1, "complaints_late": late}
     assert case.post(text, case.operator, REASON).get_json() == {"text": WORDS}
     decided = case.decide(complaint_id).get_json()
     assert (decided["state"], decided["outcome"]) == ("decided", "upheld")
+    assert gauges(case) == {"complaints_escalated": 0, "complaints_late": 0}
     assert case.own()[0]["decision_reason"] == REASON["reason"]
     assert case.figures() == {"received_count": 1, "answered_count": 0, "in_time_percent": 0}
     admin.execute("UPDATE redemptions SET redeemed_at = now() - interval '91 days'")
@@ -188,6 +203,41 @@ def test_what_is_not_answered_in_time_goes_to_an_operator(
         " (SELECT voucher_id FROM complaints)"
     ).fetchone()  # type: ignore[misc]
     assert outcome(case.complain(voucher_id=other)) == (409, "complaint_too_late")
+
+
+def gauges(case: Case) -> dict[str, float]:
+    with case.app.app_context():
+        return complaint_state()
+
+
+def test_what_was_used_off_line_goes_to_an_operator_at_once(app: Flask) -> None:
+    case = Case(app, offline_allowed=True)
+    publish_keys(app)
+    device_id, key = enrolled(app, case.clerk)
+    voucher_id = case.citizen.claimed(case.client, case.code)
+    scan = (code_of(case.client, case.citizen, voucher_id), database_now(app))
+    assert outcome(case.complain(voucher_id=str(voucher_id))) == (404, "redemption_unknown")
+    upload = signed(device_id, key, chained(device_id, [scan]), 1)
+    body = {"device_id": str(device_id), "upload": b64encode(upload).decode()}
+    assert case.post("/offline/uploads", {}, body).get_json()["answers"][0]["fault"] is None
+    answer = case.complain(voucher_id=str(voucher_id), text_shared=True)
+    assert answer.status_code == 201, answer.get_json()
+    held = answer.get_json()["complaint"]
+    complaint_id = held["complaint_id"]
+    with reading() as session:
+        due = add_working_days(city_today(session), 5)
+    assert held["state"] == "escalated"
+    assert (held["redemption_id"], held["due_on"]) == (None, None)
+    assert held["decide_due_on"] == due.isoformat()
+    assert held["shop_id"] == str(case.clerk.shop_id)
+    assert gauges(case) == {"complaints_escalated": 1, "complaints_late": 0}
+    assert outcome(case.complain(voucher_id=str(voucher_id))) == (409, "complaint_exists")
+    assert outcome(case.answer(complaint_id)) == (409, "complaint_escalated")
+    listed = case.client.get(f"{API}/complaints", headers=case.operator).get_json()["complaints"]
+    assert [one["complaint_id"] for one in listed] == [complaint_id]
+    assert case.decide(complaint_id).get_json()["state"] == "decided"
+    # The merchant was never asked, so it has not been late.
+    assert case.figures() == {"received_count": 1, "answered_count": 0, "in_time_percent": None}
 
 
 def test_a_complaint_is_answered_once(

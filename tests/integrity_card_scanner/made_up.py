@@ -20,7 +20,7 @@ def a_key() -> SigningKey:
 
 def a_voucher(**facts: Any) -> OfflineVoucher:
     return OfflineVoucher(**{
-        "reference": uuid4(), "slot": 123_456, "person_tag": secrets.token_bytes(8),
+        "reference": uuid4(), "slot": 123_456, "person_tag": secrets.token_bytes(16),
         "benefit_code": "library", "value": {"books": 20, "deposit_waived": True},
         "not_before_at": NOW, "expires_at": NOW + timedelta(hours=24), "scope": (),
         "uses_per_day": 4, "worth_fen": 200, **facts,

@@ -16,7 +16,7 @@ from integrity_card_scanner.lists import DenyList, Grant, KeyList, Use
 from integrity_card_scanner.records import open_upload
 from integrity_card_scanner.scanner import Scanner
 from integrity_card_scanner.storage import Storage, StorageBrokenError
-from integrity_card_scanner.vouchers import make_code, merchant_tag
+from integrity_card_scanner.vouchers import PERSON_TAG_BYTES, make_code, merchant_tag
 from tests.integrity_card_scanner.made_up import NOW, a_key, a_voucher
 
 ROOT, LIST, VOUCHER, DEVICE = a_key(), a_key(), a_key(), a_key()
@@ -111,6 +111,52 @@ def test_q6_caps_of_person_and_device(gate: Gate) -> None:
     assert gate.scan(worth_fen=700) is None
 
 
+def test_q6_a_pass_is_checked_and_not_taken(gate: Gate) -> None:
+    gate.sync(denied=[9], benefit_codes=frozenset({"transit"}))
+    begun = {"not_before_at": NOW - HOUR, "expires_at": NOW + HOUR, "benefit_code": "transit"}
+
+    def checked(**facts: Any) -> str | None:
+        code = make_code(VOUCHER, a_voucher(**{**begun, **facts}).payload())
+        return gate.scanner.check(code).reason
+
+    reference = uuid4()
+    assert [checked(reference=reference) for _ in range(3)] == [None] * 3
+    assert gate.scanner.unsent() == ()
+    assert checked(slot=9) == "denied"
+    assert checked(benefit_code="library") == "wrong_benefit"
+    assert checked(scope=(b"abcd",)) == "wrong_merchant"
+    assert gate.scanner.check("ICO1:00").reason == "suite_unknown"
+    gate.pass_time(2 * HOUR)
+    assert checked() == "expired"
+    gate.pass_time(72 * HOUR)
+    assert checked() == "lists_too_old"
+
+
+def test_q6_each_benefit_has_a_cap_of_its_own(gate: Gate) -> None:
+    both = frozenset({"library", "cinema"})
+    gate.sync(benefit_codes=both, benefit_unsent_max={"library": 2})
+    assert [gate.scan() for _ in range(3)] == [None, None, "benefit_cap"]
+    assert [gate.scan(benefit_code="cinema") for _ in range(3)] == [None] * 3
+    gate.scanner = gate.started()
+    assert gate.scan() == "benefit_cap"
+    gate.scanner.confirmed(frozenset(record.scan_id for record in gate.scanner.unsent()))
+    assert gate.scan() is None
+
+
+def test_q6_a_persons_cap_counts_by_the_day_of_the_scan(gate: Gate) -> None:
+    """NOW is 16:00 in the city: a code of this evening is good until tomorrow's."""
+    gate.sync()
+    today, tomorrow, later = (name * PERSON_TAG_BYTES for name in (b"a", b"b", b"c"))
+    evening = {"person_tag": today + tomorrow, "uses_per_day": 2}
+    assert [gate.scan(**evening) for _ in range(3)] == [None, None, "person_cap"]
+    gate.pass_time(12 * HOUR)  # four in the morning: another day
+    morning = {"person_tag": tomorrow + later, "uses_per_day": 2}
+    codes = [{**evening, "not_before_at": NOW, "expires_at": NOW + 24 * HOUR}, morning, morning]
+    assert [gate.scan(**code) for code in codes] == [None, None, "person_cap"]
+    older = {"person_tag": tomorrow, "uses_per_day": 2}  # with one tag, as they were made before
+    assert gate.scan(**older) == "person_cap"
+
+
 def test_q7_old_lists_end_offline_mode(gate: Gate) -> None:
     gate.sync(expires_at=NOW + 1000 * HOUR)
     gate.pass_time(72 * HOUR)
@@ -195,13 +241,30 @@ def test_a_queue_that_was_cleared_shows_in_the_next_upload(gate: Gate) -> None:
     assert [record.sequence for record in gate.scanner.unsent()] == [3]
 
 
-def test_a_crash_in_the_middle_of_a_line_loses_no_other(gate: Gate) -> None:
+@pytest.mark.parametrize("torn", ["unsent", "taken"])
+def test_a_crash_in_the_middle_of_a_line_loses_no_other(gate: Gate, torn: str) -> None:
     gate.sync()
-    assert [gate.scan(), gate.scan()] == [None, None]
-    with (gate.folder / "unsent").open("ab") as file:
+    before = [uuid4(), uuid4()]
+    assert [gate.scan(reference=one) for one in before] == [None, None]
+    with (gate.folder / torn).open("ab") as file:
         file.write(b"half a li")
-    gate.scanner = gate.started()
-    assert len(gate.scanner.unsent()) == 2
+    for sequence in (3, 4):  # nothing is written onto the half, at no later start either
+        gate.scanner = gate.started()
+        assert [gate.scan(reference=one) for one in before] == ["already_taken"] * len(before)
+        before.append(uuid4())
+        assert gate.scan(reference=before[-1]) is None
+        assert len(gate.scanner.unsent()) == sequence
+    records = gate.scanner.unsent()
+    assert [record.sequence for record in records] == [1, 2, 3, 4]
+    assert [record.previous for record in records[1:]] == [one.scan_id for one in records[:-1]]
+
+
+def test_a_log_that_is_half_a_line_alone_begins_anew(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    (tmp_path / "log").write_bytes(b"x" * 10_000)
+    for count in (1, 2):
+        storage.append("log", b"entry")
+        assert Storage(tmp_path).entries("log") == [b"entry"] * count
 
 
 def test_what_is_kept_is_sealed(gate: Gate) -> None:

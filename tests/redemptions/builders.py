@@ -266,6 +266,8 @@ def benefit_toml(
         "valid_from": date(2026, 1, 1), "merchants": "listed", "voucher_life_seconds": 86_400,
         **facts,
     }
+    if lines.get("offline_allowed") and "subsidy" not in lines:
+        lines.setdefault("offline_worth_fen", 200)
     values = values or TICKET_VALUES
     body = [f"{key} = {_toml(value)}" for key, value in lines.items() if value is not None]
     tiers = [name for name in values if name != "baseline"]

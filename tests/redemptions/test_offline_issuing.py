@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,13 @@ from PIL import Image
 from sqlalchemy import text
 
 from app.kernel.database import transaction
+from app.kernel.ids import new_id
 from app.redemptions import qr
+from app.redemptions.offline_issuing import _person_tags
 from app.redemptions.offline_lists import voucher_key
 from integrity_card_scanner.envelope import PublicKey
 from integrity_card_scanner.vouchers import ReadCode, merchant_tag, read_code
+from tests.integrity_card_scanner.made_up import a_voucher
 from tests.redemptions.builders import (
     API,
     Citizen,
@@ -143,6 +146,22 @@ def test_tags_of_persons_do_not_join_days(app: Flask, client: FlaskClient) -> No
         for who in (citizen, citizen, other)
     ]
     assert tags[0] == tags[1] != tags[2]
+
+
+def test_q6_codes_of_two_days_share_the_tag_of_the_day_they_are_used_on(app: Flask) -> None:
+    evening = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)  # eleven at night in the city
+    citizen, day = new_id(), timedelta(hours=24)
+    moments = [evening, evening + timedelta(hours=2), evening + timedelta(hours=10)]
+    codes = [
+        a_voucher(not_before_at=begun, expires_at=begun + day, person_tag=_person_tags(
+            keys_of(app), citizen, begun, begun + day))
+        for begun in moments
+    ]  # fmt: skip
+    used = moments[2]
+    assert len({code.tag_on(used) for code in codes}) == 1
+    assert codes[0].tag_on(evening) != codes[0].tag_on(used)
+    short = _person_tags(keys_of(app), citizen, evening, evening + timedelta(hours=1))
+    assert short == codes[0].tag_on(evening)  # its life ends at midnight: one tag
 
 
 def test_nothing_can_change_the_ledger_of_issues(admin: psycopg.Connection[Any]) -> None:

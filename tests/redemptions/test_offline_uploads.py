@@ -8,22 +8,34 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.kernel.database import transaction
 from app.kernel.keys import KeyPurpose
 from app.redemptions import offline_lists, offline_uploads
 from app.redemptions.queries import find_voucher
 from app.redemptions.refusals import OfflineUnavailable
+from app.web.auth import Role
 from integrity_card_scanner.envelope import SigningKey
 from integrity_card_scanner.platform import Platform
+from integrity_card_scanner.records import ScanRecord
 from integrity_card_scanner.scanner import NotReadyError
 from integrity_card_scanner.suites import ED25519
-from integrity_card_scanner.vouchers import PREFIX, make_code
+from integrity_card_scanner.vouchers import make_code
 from tests.integrity_card_scanner.made_up import a_voucher
 from tests.redemptions.answers import outcome
-from tests.redemptions.builders import API, keys_of, make_citizen, make_clerk, publish_library
+from tests.redemptions.builders import (
+    API,
+    keys_of,
+    make_citizen,
+    make_clerk,
+    publish_library,
+    staff_headers,
+)
+from tests.redemptions.hostile import HOSTILE, assert_not_shown
 from tests.redemptions.offline_town import (
     chained,
     code_of,
@@ -148,6 +160,30 @@ def test_q4_another_merchants_benefit_is_refused_everywhere(
         assert standings(answer) == [("parked", "wrong_merchant")]
 
 
+def test_q6_the_worst_case_is_devices_times_value_within_the_caps(
+    app: Flask, client: FlaskClient, tmp_path: Path
+) -> None:
+    small = publish_library(app, offline_allowed=True, offline_worth_fen=700, offline_unsent_max=2)
+    large = publish_library(app, offline_allowed=True, subsidy={"payer": "programme", "fen": 900})
+    clerk = make_clerk(app, takes=(small,))
+    gate = make_scanner(app, clerk, tmp_path)
+    for _ in range(2):
+        enrolled(app, make_clerk(app, takes=(small, large)))
+    with app.app_context():
+        worst = offline_lists.worst_case()
+    most = offline_lists.UNSENT_WORTH_MAX_FEN  # 100 × 900 would be more
+    assert worst.by_benefit_fen == {small: 3 * 2 * 700, large: 2 * most}
+    assert worst.total_fen == 2 * 700 + 2 * most
+    report = app.test_cli_runner().invoke(args=["offline", "report"]).output
+    assert f"worst case {worst.total_fen / 100:.2f} yuan" in report
+    assert f"worst case of {small} alone 42.00 yuan" in report
+    synced(app, gate)
+    codes = [offline_code(client, make_citizen(app), small) for _ in range(3)]
+    assert [gate.scan(code).reason for code in codes] == [None, None, "benefit_cap"]
+    assert synced(app, gate) == 2
+    assert gate.scan(codes[2]).accepted
+
+
 def test_losers_are_parked_with_both_scans(
     app: Flask, client: FlaskClient, library: str
 ) -> None:
@@ -199,19 +235,23 @@ def test_what_cannot_count_is_kept_with_its_fault(
     forged = make_code(stolen, a_voucher(benefit_code=library, not_before_at=now.replace(
         microsecond=0), expires_at=now.replace(microsecond=0) + timedelta(hours=1)).payload())
     strange = make_code(SigningKey(ED25519, secrets.token_bytes(32)), a_voucher().payload())
+    said = {**cbor2.loads(a_voucher().payload()), 5: ["no map"]}
+    misshapen = make_code(stolen, cbor2.dumps(said))
     scans = [
-        (forged, now), (strange, now), ("=HYPERLINK(1)", now), (code, now + timedelta(minutes=10)),
-        (code, now - timedelta(hours=1)), (code, now + timedelta(hours=25)),
+        (forged, now), (strange, now), (misshapen, now), ("=HYPERLINK(1)", now),
+        (code, now + timedelta(minutes=10)), (code, now - timedelta(hours=1)),
+        (code, now + timedelta(hours=25)),
     ]  # fmt: skip
     device_id, key = enrolled(app, clerk)
-    answer = upload(app, device_id, signed(device_id, key, chained(device_id, scans), 6))
+    answer = upload(app, device_id, signed(device_id, key, chained(device_id, scans), 7))
     assert standings(answer) == [
-        ("parked", "not_issued"), ("parked", "code_key_unknown"), ("parked", "code_not_a_code"),
+        ("parked", "not_issued"), ("parked", "code_key_unknown"),
+        ("parked", "code_not_a_voucher"), ("parked", "code_not_a_code"),
         ("parked", "from_the_future"), ("parked", "outside_life"), ("parked", "from_the_future"),
     ]  # fmt: skip
     with app.app_context():
         assert len(offline_uploads.list_unissued()) == 1
-        assert len(offline_uploads.list_disputes(limit=10)) == 6
+        assert len(offline_uploads.list_disputes(limit=10)) == 7
 
 
 def test_a_lost_device_is_switched_off(
@@ -316,15 +356,26 @@ def test_without_a_usable_key_nothing_is_signed(
     assert outcome(answer) == (409, "offline_unavailable")
 
 
-def test_scanned_texts_are_data(app: Flask, client: FlaskClient, library: str) -> None:
-    """Q14: whatever somebody shows is refused or kept as it is, and is in no answer."""
-    texts = [
-        "https://evil.example/", "<script>alert(1)</script>", "=1+1", "'; DROP TABLE vouchers; --",
-        "\u202e\u200b", PREFIX + "<b>",
-    ]  # fmt: skip
-    device_id, key = enrolled(app, make_clerk(app, takes=(library,)))
+def test_q14_a_hundred_scanned_texts_are_data(
+    app: Flask, client: FlaskClient, library: str
+) -> None:
+    """Whatever somebody shows is parked as it is, and is in no answer and on no list."""
+    clerk = make_clerk(app, takes=(library,))
+    device_id, key = enrolled(app, clerk)
     now = database_now(app)
-    records = chained(device_id, [(text, now) for text in texts])
-    answer = upload(app, device_id, signed(device_id, key, records, len(texts)))
-    assert {standing for standing, _ in standings(answer)} == {"parked"}
-    assert not [text for text in texts if text in answer.text]
+    records = chained(device_id, [(text, now) for text in HOSTILE])
+    answer = upload(app, device_id, signed(device_id, key, records, len(HOSTILE)))
+    assert [standing for standing, _ in standings(answer)] == ["parked"] * 100
+    operator = staff_headers(app, Role.OPERATOR)
+    shown = [
+        answer,
+        client.get(f"{API}/offline/disputes?limit=100", headers=operator),
+        client.get(f"{API}/offline/scans?shop_id={clerk.shop_id}", headers=clerk.headers),
+    ]
+    for response in shown:
+        assert (response.status_code, response.mimetype) == (200, "application/json")
+        for text in HOSTILE:
+            assert_not_shown(text, response.text)
+    with app.app_context(), transaction() as session:
+        kept = session.connection().exec_driver_sql("SELECT record FROM offline_scans")
+        assert {ScanRecord.load(bytes(record)).code for (record,) in kept} == set(HOSTILE)
