@@ -32,6 +32,9 @@ class OwnAdverseRecord(ApiSchema):
     event_on = fields.Date(required=True, attribute="record.event_on")
     ends_on = fields.Date(required=True, attribute="record.ends_on")
     repair_from_on = fields.Date(required=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "An objection to the record is open."}
+    )
 
 
 class OwnAdverseRecords(ApiSchema):

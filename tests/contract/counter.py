@@ -19,7 +19,10 @@ from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.redemptions.operations import Counter
 from app.web.auth import Role
+from tests.contract.complaints import complaint
+from tests.contract.objections import objection, rejected
 from tests.contract.orders import Made
+from tests.contract.repairs import repair
 from tests.contract.world import Party, World
 from tests.counter.desk import REASON, code_after_wrong_ones, make_holder
 from tests.members.api import keys_of, made_up_person
@@ -59,16 +62,22 @@ def waiting(world: World, party: Party) -> str:
         ).check
 
 
-def visiting(world: World, party: Party, way: str = "document") -> str:
-    """A visit with the party's operator: open, or by `pin` waiting for it."""
-    holder, visit_id = make_holder(world.app), new_id()
-    grant_points(world.app, holder.citizen_id, 100)
-    set_tier(world.app, holder.citizen_id, "AA")
-    is_open = way == "document"
+def visiting(
+    world: World, party: Party, way: str = "document", citizen_id: UUID | None = None
+) -> str:
+    """A visit with the party's operator, of somebody new or of this citizen.
+
+    Open, or by `pin` waiting for it.
+    """
+    visit_id, is_open = new_id(), way == "document"
+    if citizen_id is None:
+        citizen_id = make_holder(world.app).citizen_id
+        grant_points(world.app, citizen_id, 100)
+        set_tier(world.app, citizen_id, "AA")
     with world.app.app_context(), transaction() as session:
         now = session.execute(select(func.clock_timestamp())).scalar_one()
         session.add(CounterVisit(
-            citizen_id=holder.citizen_id, visit_id=visit_id, way=way, reason=REASON,
+            citizen_id=citizen_id, visit_id=visit_id, way=way, reason=REASON,
             operator_id=party.callers[Role.OPERATOR].subject_id, tries_left=5, started_at=now,
             expires_at=now + VISIT_LIFE, passed_at=now if is_open else None,
             pin_hash=None if is_open else pin_hashes(
@@ -91,6 +100,19 @@ def claimed(world: World, visit_id: str) -> str:
 
 def _on_visit(body: dict[str, Any] | None) -> Callable[[World], Made]:
     return lambda world: (body, {"visit_id": visiting(world, world.ours)}, {})
+
+
+def _of_our_citizen(
+    make: Callable[[World, Party], dict[str, Any]]
+) -> Callable[[World], Made]:
+    """An act on a visit of our citizen, who has what it is about."""
+
+    def made(world: World) -> Made:
+        body = make(world, world.ours)
+        who = world.ours.citizen.subject_id
+        return body, {"visit_id": visiting(world, world.ours, citizen_id=who)}, {}
+
+    return made
 
 
 def _claiming(world: World) -> Made:
@@ -153,6 +175,17 @@ COUNTER: dict[tuple[str, str], Callable[[World], Made]] = {
     }),
     ("POST", f"{VISIT}/vouchers"): _claiming,
     ("POST", f"{VISIT}/vouchers/give-back"): _giving_back,
+    ("POST", f"{VISIT}/cases"): _on_visit(None),
+    ("POST", f"{VISIT}/trail"): _on_visit({}),
+    ("POST", f"{VISIT}/copies"): lambda world: (
+        {"copy_id": str(new_id())}, {"visit_id": visiting(world, world.ours)}, {}
+    ),
+    ("POST", f"{VISIT}/objections"): _of_our_citizen(objection),
+    ("POST", f"{VISIT}/objections/second-look"): _of_our_citizen(
+        lambda world, party: {"objection_id": rejected(world, party)}
+    ),
+    ("POST", f"{VISIT}/repairs"): _of_our_citizen(repair),
+    ("POST", f"{VISIT}/complaints"): _of_our_citizen(complaint),
     ("POST", f"{VISIT}/leaving"): _on_visit({"confirmed": True}),
     ("POST", "/card-checks"): _new_check,
     ("POST", "/card-checks/passing"): _passing,

@@ -6,7 +6,7 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from tests.contract.counter import PIN, card, visiting, waiting
 from tests.contract.world import World
-from tests.counter.desk import code_after_wrong_ones
+from tests.counter.desk import REMEDIES, code_after_wrong_ones
 from tests.redemptions.builders import API
 
 
@@ -39,7 +39,7 @@ def visits_are_their_operators(world: World) -> None:
             "purpose": "library", "text_version": 1, "decision": "given", "was_read_aloud": True,
         },
         "vouchers": {**voucher, "benefit_code": world.benefit_code}, "vouchers/give-back": voucher,
-        "leaving": {"confirmed": True},
+        "leaving": {"confirmed": True}, **REMEDIES,
     }  # fmt: skip
     for visit_id in (visiting(world, world.theirs), str(new_id())):
         for act, body in bodies.items():

@@ -19,6 +19,7 @@ from integrity_card_scanner.records import sign_upload
 from tests.contract.rights import RIGHTS, copy_asked, decided
 from tests.contract.webhooks import ENDPOINT, ENDPOINTS, WEBHOOKS
 from tests.contract.world import Party, SignedIn, World, claim, hours_file, sent
+from tests.counter.desk import REMEDIES
 from tests.house.routes import Route, as_openapi
 from tests.house.snapshots import matrix
 from tests.members.signing import sign
@@ -422,7 +423,7 @@ CHECKS: dict[tuple[str, str], Check] = {
         ("POST", f"/counter/visits/<uuid:visit_id>/{act}"): counter.visits_are_their_operators
         for act in (
             "pin", "ending", "overview", "sheet", "consents", "vouchers", "vouchers/give-back",
-            "leaving",
+            "leaving", *REMEDIES,
         )
     },
     ("POST", "/card-checks"): counter.checks_begin_at_our_own_shop,

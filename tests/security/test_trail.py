@@ -34,6 +34,8 @@ TOLD = {
     ("POST", "/card-checks/passing"),
     ("POST", "/counter/leavings"),
     ("POST", "/counter/joinings"),
+    ("POST", "/counter/visits/<uuid:visit_id>/cases"),
+    ("POST", "/counter/visits/<uuid:visit_id>/complaints"),
     ("POST", "/counter/visits/<uuid:visit_id>/leaving"),
     ("POST", "/counter/visits/<uuid:visit_id>/overview"),
     ("POST", "/complaints/<uuid:complaint_id>/text"),
