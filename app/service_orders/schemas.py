@@ -232,3 +232,25 @@ class SeenOrders(ApiSchema):
     """The orders of a merchant, the latest made first."""
 
     orders = fields.List(fields.Nested(SeenOrder), required=True)
+
+
+class LinesHere(ApiSchema):
+    """In which shop."""
+
+    shop_id = fields.UUID(required=True)
+
+
+class SeenLine(ApiSchema):
+    """A line as a counter needs it; above `confirm_above_fen` the holder's PIN is needed."""
+
+    line_id = fields.UUID(required=True)
+    kind = fields.String(required=True)
+    name = fields.String(required=True)
+    guarantor_name = fields.String(required=True)
+    confirm_above_fen = fields.Integer(required=True)
+
+
+class SeenLines(ApiSchema):
+    """The lines of a counter, the newest first."""
+
+    lines = fields.List(fields.Nested(SeenLine), required=True)

@@ -20,13 +20,15 @@ from app.kernel.ids import new_id
 from app.redemptions.operations import Counter
 from app.web.auth import Role
 from tests.contract.complaints import complaint
+from tests.contract.libraries import library_of
 from tests.contract.objections import objection, rejected
 from tests.contract.orders import Made
 from tests.contract.repairs import repair
 from tests.contract.world import Party, World
 from tests.counter.desk import REASON, code_after_wrong_ones, make_holder
 from tests.members.api import keys_of, made_up_person
-from tests.redemptions.builders import grant_points, set_tier
+from tests.redemptions.builders import give_consent, grant_points, set_tier
+from tests.service_orders.shop import make_line
 from wechat_integration.sandbox.control import SandboxControl
 
 VISIT = "/counter/visits/<uuid:visit_id>"
@@ -51,9 +53,9 @@ def card(world: World, id_number: str | None = None) -> str:
         ).code
 
 
-def waiting(world: World, party: Party) -> str:
+def waiting(world: World, party: Party, id_number: str | None = None) -> str:
     """A check at the party's counter that waits for its clerk's code."""
-    clerk, text = party.clerk, card(world)
+    clerk, text = party.clerk, card(world, id_number)
     with world.app.app_context():
         return start_check(
             keys=keys_of(world.app), check_id=new_id(), card=text, way="document",
@@ -148,6 +150,25 @@ def _passing(world: World) -> Made:
     }, {}, {}
 
 
+def _at_library(world: World) -> Made:
+    library_of(world, world.ours)
+    return _passing(world)
+
+
+def _opening(world: World) -> Made:
+    """An order of somebody new, on a line of our merchant's."""
+    holder = make_holder(world.app)
+    give_consent(world.app, holder.citizen_id, "rental")
+    set_tier(world.app, holder.citizen_id, "AA")
+    line_id = make_line(world.app, world.ours.merchant_id)
+    return {
+        "shop_id": str(world.ours.shop_id), "order_id": str(new_id()),
+        "check": waiting(world, world.ours, holder.person.id_number),
+        "totp": code_after_wrong_ones(world.app, world.ours.clerk.subject_id),
+        "terms": {"line_id": str(line_id), "amount_fen": 9_900},
+    }, {}, {}
+
+
 def _printing(world: World) -> Made:
     id_number = make_holder(world.app).person.id_number
     card(world, id_number)
@@ -189,4 +210,6 @@ COUNTER: dict[tuple[str, str], Callable[[World], Made]] = {
     ("POST", f"{VISIT}/leaving"): _on_visit({"confirmed": True}),
     ("POST", "/card-checks"): _new_check,
     ("POST", "/card-checks/passing"): _passing,
+    ("POST", "/card-checks/passing/library"): _at_library,
+    ("POST", "/card-checks/passing/order"): _opening,
 }

@@ -134,13 +134,15 @@ class Desk:
         }
         return self.client.post(f"{API}/card-checks", json=body, headers=who.headers)
 
-    def started(self, card: str, way: str = "pin") -> str:
-        return str(done(self.start(card, way), 201)["check"])
+    def started(self, card: str, way: str = "pin", **changes: Any) -> str:
+        return str(done(self.start(card, way, **changes), 201)["check"])
 
-    def finish(self, check: str, clerk: Clerk | None = None, **proof: str) -> TestResponse:
+    def finish(
+        self, check: str, clerk: Clerk | None = None, at: str = "", **proof: Any
+    ) -> TestResponse:
         who = clerk or self.clerk
         body = {"shop_id": str(who.shop_id), "check": check, **proof}
-        return self.client.post(f"{API}/card-checks/passing", json=body, headers=who.headers)
+        return self.client.post(f"{API}/card-checks/passing{at}", json=body, headers=who.headers)
 
     def redeem(self, reference: str) -> TestResponse:
         body = {

@@ -100,7 +100,8 @@ MUST_BE_LIMITED = {
         "pin", "ending", "overview", "sheet", "consents", "vouchers", "vouchers/give-back",
         "leaving", *REMEDIES,
     )),
-    "/api/v1/card-checks", "/api/v1/card-checks/passing",
+    "/api/v1/card-checks",
+    *(f"/api/v1/card-checks/passing{at}" for at in ("", "/library", "/order")),
     "/api/v1/me/death-arrangement", DEATHS, f"{DEATHS}/reversals",
     *(f"{DEATHS}/<uuid:report_id>/{act}" for act in (
         "reading", "confirmation", "papers", "papers/<uuid:paper_id>/reading",

@@ -339,9 +339,12 @@ CHECKS: dict[tuple[str, str], Check] = {
     },
     ("GET", "/me/service-orders"): orders.pages_of_orders_hold_our_own,
     ("POST", "/me/service-orders"): orders.an_order_under_their_id_is_our_own,
-    ("GET", "/service-orders"): refused(
-        "GET", "/service-orders?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
-    ),
+    **{
+        ("GET", f"/service-orders{what}"): refused(
+            "GET", f"/service-orders{what}?shop_id={{shop}}", (403, "wrong_shop"), role=Role.CLERK
+        )
+        for what in ("", "/lines")
+    },
     **{
         ("POST", f"/service-orders/{act}"): orders.counters_act_on_their_own_orders
         for act in ("start", "complete", "claim", "dispute", "resolve", "payment")
@@ -427,7 +430,10 @@ CHECKS: dict[tuple[str, str], Check] = {
         )
     },
     ("POST", "/card-checks"): counter.checks_begin_at_our_own_shop,
-    ("POST", "/card-checks/passing"): counter.checks_end_where_they_began,
+    **{
+        ("POST", f"/card-checks/passing{at}"): counter.checks_end_where_they_began
+        for at in ("", "/library", "/order")
+    },
     ("POST", "/redemptions"): scans_stay_in_our_shop,
     ("POST", "/redemptions/preview"): scans_stay_in_our_shop,
     ("POST", "/redemptions/annulments"): annulling_stays_with_our_merchant,

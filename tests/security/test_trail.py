@@ -31,7 +31,7 @@ TELLING = {
 }
 OWN_RECEIPTS = "their own acts, by receipts that name nobody"
 TOLD = {
-    ("POST", "/card-checks/passing"),
+    *(("POST", f"/card-checks/passing{at}") for at in ("", "/library", "/order")),
     ("POST", "/counter/leavings"),
     ("POST", "/counter/joinings"),
     ("POST", "/counter/visits/<uuid:visit_id>/cases"),
