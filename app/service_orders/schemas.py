@@ -139,6 +139,9 @@ class Order(ApiSchema):
     deadline_at = fields.AwareDateTime(required=True, allow_none=True)
     due_at = fields.AwareDateTime(required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "The holder objects to it; see docs/objections.md."}
+    )
 
 
 class OrderPage(ApiSchema):
@@ -218,6 +221,10 @@ class SeenOrder(ApiSchema):
     )
     due_at = fields.AwareDateTime(required=True, allow_none=True, attribute="order.due_at")
     created_at = fields.AwareDateTime(required=True, attribute="order.created_at")
+    is_disputed = fields.Boolean(
+        required=True, attribute="order.is_disputed",
+        metadata={"description": "The holder objects to it; see docs/objections.md."},
+    )
 
 
 class SeenPage(ApiSchema):
