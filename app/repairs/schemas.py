@@ -67,6 +67,9 @@ class RepairLine(ApiSchema):
     filed_on = fields.Date(required=True)
     decide_due_on = fields.Date(required=True)
     decided_at = fields.AwareDateTime(**_MAYBE)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "An objection to its rejection is open."}
+    )
 
 
 class RepairLines(ApiSchema):

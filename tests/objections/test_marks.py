@@ -93,3 +93,33 @@ def test_r15_an_adverse_record_is_marked(app: Flask) -> None:
         town.client, town.holder, kind="record", record_type="faults", record_number="F-2"
     )
     assert marked() == {"F-1": False, "F-2": True}
+
+
+def test_r12_r15_a_rejected_repair_is_looked_at_by_somebody_else(app: Flask) -> None:
+    town = make_town(app)
+    town.deliver("F-1", town.today - timedelta(days=400))
+    application_id = str(new_id())
+    assert town.request("F-1", application_id=application_id)[0] == 201
+    about = {"kind": "repair", "item_id": application_id}
+    body = {"objection_id": str(new_id()), "reason": "other", "words": "材料齐全", **about}
+
+    def file() -> tuple[int, Any]:
+        return town.ask(town.holder.headers, "POST", "/me/objections", body)
+
+    def marked() -> bool:
+        (found,) = town.ask(town.holder.headers, "GET", "/me/repairs")[1]["repairs"]
+        return bool(found["line"]["is_disputed"])
+
+    assert file() == (404, "objection_item_unknown")  # nobody has rejected it
+    said = {"outcome": "rejected", "reasons": "材料不足"}
+    path = f"/repairs/{application_id}/decision"
+    assert town.ask(town.operator, "POST", path, said)[0] == 200
+    assert marked() is False
+    status, made = file()
+    assert (status, made["machine_result"]["record_number"], marked()) == (201, "F-1", True)
+    upheld = {"outcome": "upheld", "remedy": "other", "reasons": "重新受理"}
+    decision = f"/objections/{body['objection_id']}/decision"
+    assert town.ask(town.operator, "POST", decision, upheld) == (403, "other_person_needed")
+    decided(app, body["objection_id"])
+    assert marked() is False
+    assert town.request("F-1")[0] == 201  # anew
