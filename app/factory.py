@@ -20,8 +20,8 @@ from app.complaints import queries as complaints_queries
 from app.complaints import routes as complaints_routes
 from app.config import Settings
 from app.counter import notices as counter_notices
+from app.counter import remedy_routes, visit_routes
 from app.counter import routes as counter_routes
-from app.counter import visit_routes
 from app.deaths import routes as deaths_routes
 from app.households import operations as households
 from app.households import routes as households_routes
@@ -161,6 +161,7 @@ def _register_routes(app: Flask) -> None:
         offline_routes.blueprint,
         counter_routes.blueprint,
         visit_routes.blueprint,
+        remedy_routes.blueprint,
         service_orders_routes.blueprint,
         webhooks_routes.blueprint,
         library_routes.blueprint,

@@ -6,6 +6,7 @@ who complains.  All words are sealed under the citizen's key.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -64,14 +65,20 @@ class OpenedComplaint:
     decision_reason: str | None
 
 
-def complain(*, keys: KeyProvider, citizen_id: UUID, new: NewComplaint) -> OpenedComplaint:
+def complain(
+    *, keys: KeyProvider, citizen_id: UUID, new: NewComplaint,
+    beside: Callable[[], None] | None = None,
+) -> OpenedComplaint:
     """Take a complaint about an own redemption; the same again changes nothing.
 
     What was used off line goes to an operator at once: it has no redemption on line.
+    `beside` stands in the transaction, for who complains in somebody's name.
 
     Refuses `redemption_unknown`, `complaint_too_late`, `complaint_exists`, `id_reused`.
     """
     with transaction() as session:
+        if beside is not None:
+            beside()
         if session.get(Complaint, (citizen_id, new.complaint_id)) is None:
             _add(session, keys, citizen_id, new)
         found = _open_own(keys, _require(new.complaint_id, citizen_id=citizen_id))

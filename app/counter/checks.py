@@ -3,13 +3,14 @@
 The card is a picture that anybody may have copied.  It opens nothing: the holder tells the clerk
 six digits that came to the phone of the card's holder, or the clerk looks at the identity card and
 answers for it with a fresh code of the second factor.  Then it stands like a pass code, for one
-preview and one redemption at that counter.
+preview and one redemption at that counter, or for one question of a library's desk; or it is the
+holder's word for one service order, whose terms the PIN was sent for.
 """
 
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
@@ -18,6 +19,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.counter.models import CardCheck, PaperCard, PaperCardNumber
+from app.counter.notices import ORDER_OPENED, tell
 from app.counter.numbers import (
     Handle,
     make_handle,
@@ -30,6 +32,8 @@ from app.counter.numbers import (
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Conflict, IdReused, NotAllowed, TooMany, refusal
 from app.kernel.keys import KeyProvider
+from app.library import operations as libraries
+from app.library.operations import DeskAnswer
 from app.members import operations as members
 from app.members.queries import is_active
 from app.members.sessions import open_citizen_session
@@ -38,6 +42,8 @@ from app.redemptions import codes
 from app.redemptions import operations as redemptions
 from app.redemptions.codes import CodeUnreadable
 from app.redemptions.operations import Counter, refusal_of_unreadable
+from app.service_orders import counter as orders
+from app.service_orders.counter import Clerk, SeenOrder, Terms
 from app.trail.operations import Actor, record_access
 
 CHECK_LIFE: Final = timedelta(minutes=5)
@@ -90,6 +96,14 @@ class TooManyCardChecks(TooMany):
     advice: ClassVar[str] = "该卡核验过于频繁，请稍后再试。"
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What ends a check well: the PIN that the holder reads out, or the clerk's own code."""
+
+    pin: str | None = field(repr=False, default=None)
+    totp: str | None = field(repr=False, default=None)
+
+
 class PinSender(Protocol):
     """Whoever can send a PIN; see `app.wechat.sms`."""
 
@@ -107,12 +121,16 @@ class StartedCheck:
 
 
 def start_check(
-    *, keys: KeyProvider, counter: Counter, check_id: UUID, card: str, way: str, sender: PinSender
+    *, keys: KeyProvider, counter: Counter, check_id: UUID, card: str, way: str,
+    sender: PinSender, terms: Terms | None = None,
 ) -> StartedCheck:
     """Begin a check of a scanned or typed card; by `pin` a message goes to the holder's phone.
 
-    The same id again sends nothing more.  Refuses `code_unreadable` (a card that was replaced too),
-    `card_inactive`, `card_used_up`, `too_many_card_checks`, `card_phone_missing`, `id_reused`,
+    With the `terms` of a service order the PIN is good for that order alone.  The same id
+    again sends nothing more.
+
+    Refuses `code_unreadable` (a card that was replaced too), `card_inactive`, `card_used_up`,
+    `too_many_card_checks`, `card_phone_missing`, `id_reused`,
     what the permit refuses and what the sender refuses.
     """
     pin = new_pin()
@@ -131,7 +149,8 @@ def start_check(
                 merchant_id=permit.merchant_id, shop_id=counter.shop_id,
                 clerk_id=counter.clerk_id, way=way,
             )
-            pin_hash = pin_hashes(keys, check_id=check_id, pin=pin)[0]
+            about = b"" if terms is None else terms.digest
+            pin_hash = pin_hashes(keys, check_id=check_id, pin=pin, about=about)[0]
             known = _write(session, new, pin_hash)
             if way == "pin":
                 phone = _phone(keys, counter, permit, found.citizen_id)
@@ -146,11 +165,7 @@ def start_check(
 
 
 def pass_check(
-    *,
-    keys: KeyProvider,
-    counter: Counter,
-    check: str,
-    pin: str | None = None,
+    *, keys: KeyProvider, counter: Counter, check: str, pin: str | None = None,
     totp: str | None = None,
 ) -> dict[str, Any]:
     """End a check well, by the PIN or by the clerk's second factor; the answer of a preview.
@@ -158,31 +173,53 @@ def pass_check(
     Refuses `code_unreadable`, `reference_foreign`, `second_factor_refused`, `pin_wrong`,
     `card_check_over`, `card_used_up`, `card_inactive` and what a preview refuses.
     """
-    try:
-        handle = read_handle(keys, check)
-    except CodeUnreadable:
-        raise refusal_of_unreadable(keys, counter, check) from None
-    if (handle.clerk_id, handle.shop_id) != (counter.clerk_id, counter.shop_id):
-        raise refusal("reference_foreign")
-    if totp is not None:
-        members.confirm_second_factor(keys=keys, staff_id=counter.clerk_id, totp=totp)
+    code = _pass_code(keys, counter, check, Proof(pin, totp))
+    return redemptions.preview(keys=keys, counter=counter, code=code)
+
+
+def pass_at_library(
+    *, keys: KeyProvider, counter: Counter, check: str, pin: str | None = None,
+    totp: str | None = None,
+) -> DeskAnswer:
+    """End a check well; what a library's desk learns, and a reference to register a waiver with.
+
+    Refuses as `pass_check` does, and `not_a_library`.
+    """
+    code = _pass_code(keys, counter, check, Proof(pin, totp))
+    return libraries.ask(keys=keys, counter=counter, code=code)
+
+
+def pass_for_order(
+    *, keys: KeyProvider, counter: Counter, check: str, order_id: UUID, terms: Terms,
+    proof: Proof,
+) -> SeenOrder:
+    """End a check well and open a service order with it: held, handed over, confirmed by the PIN.
+
+    The same id again gives the order that there is.  Refuses as `pass_check` does, and as
+    `open_at_counter`: then the check goes on waiting.
+    """
+    handle = _read_check(keys, counter, check, proof)
+    clerk = Clerk(keys, counter.clerk_id, counter.session_id, counter.shop_id)
+    seen = None
     with transaction() as session:
-        permit = require_scan_permit(
-            staff_id=counter.clerk_id, session_id=counter.session_id, shop_id=counter.shop_id
-        )
-        held = _require_waiting(session, handle, "document" if pin is None else "pin")
-        is_right = pin is None or _fits(keys, held, pin)
-        if is_right:
-            session_id = _open(session, held, permit)
-        else:
-            held.tries_left -= 1
-        left = held.tries_left
-    if not is_right:  # after the commit: the try is spent
+        held = _locked(session, handle)
+        if held is not None and held.passed_at is not None:
+            seen = orders.find_opened(
+                clerk=clerk, citizen_id=held.citizen_id, order_id=order_id, terms=terms
+            )
+        if seen is None:
+            held, permit = _require_waiting(session, counter, handle, proof)
+            if _is_proved(keys, held, proof, about=terms.digest):
+                _open(session, held, permit)
+                seen = orders.open_at_counter(
+                    clerk=clerk, citizen_id=held.citizen_id, order_id=order_id, terms=terms,
+                    is_confirmed=proof.pin is not None,
+                )
+                tell(citizen_id=held.citizen_id, what=ORDER_OPENED)
+            left = held.tries_left
+    if seen is None:  # after the commit: the try is spent
         raise PinWrong(tries_left=left)
-    shown = redemptions.mint_pass_code(
-        keys=keys, citizen_id=handle.citizen_id, session_id=session_id
-    )
-    return redemptions.preview(keys=keys, counter=counter, code=shown.code)
+    return seen
 
 
 def find_good_card(session: Session, keys: KeyProvider, card: str) -> PaperCardNumber | None:
@@ -254,9 +291,52 @@ def _phone(
     return phone
 
 
-def _require_waiting(session: Session, handle: Handle, way: str) -> CardCheck:
-    """The check, locked, that still waits for this."""
-    held = session.get(CardCheck, (handle.citizen_id, handle.check_id), with_for_update=True)
+def _read_check(keys: KeyProvider, counter: Counter, check: str, proof: Proof) -> Handle:
+    """The check of this counter; the clerk's own code, where one is given, is spent."""
+    try:
+        handle = read_handle(keys, check)
+    except CodeUnreadable:
+        raise refusal_of_unreadable(keys, counter, check) from None
+    if (handle.clerk_id, handle.shop_id) != (counter.clerk_id, counter.shop_id):
+        raise refusal("reference_foreign")
+    if proof.totp is not None:
+        members.confirm_second_factor(keys=keys, staff_id=counter.clerk_id, totp=proof.totp)
+    return handle
+
+
+def _pass_code(keys: KeyProvider, counter: Counter, check: str, proof: Proof) -> str:
+    """End a check well; a pass code of the holder, for what this counter asks with it at once."""
+    handle = _read_check(keys, counter, check, proof)
+    session_id = None
+    with transaction() as session:
+        held, permit = _require_waiting(session, counter, handle, proof)
+        if _is_proved(keys, held, proof):
+            session_id = _open(session, held, permit)
+        left = held.tries_left
+    if session_id is None:  # after the commit: the try is spent
+        raise PinWrong(tries_left=left)
+    shown = redemptions.mint_pass_code(
+        keys=keys, citizen_id=handle.citizen_id, session_id=session_id
+    )
+    return shown.code
+
+
+def _locked(session: Session, handle: Handle) -> CardCheck | None:
+    return session.get(
+        CardCheck, (handle.citizen_id, handle.check_id), with_for_update=True,
+        populate_existing=True,
+    )
+
+
+def _require_waiting(
+    session: Session, counter: Counter, handle: Handle, proof: Proof
+) -> tuple[CardCheck, ScanPermit]:
+    """The check, locked, that still waits for this, and the permit of its clerk."""
+    permit = require_scan_permit(
+        staff_id=counter.clerk_id, session_id=counter.session_id, shop_id=counter.shop_id
+    )
+    held = _locked(session, handle)
+    way = "document" if proof.pin is None else "pin"
     now = session.execute(select(func.clock_timestamp())).scalar_one()
     if (
         held is None or held.way != way or held.passed_at is not None or held.tries_left == 0
@@ -265,15 +345,19 @@ def _require_waiting(session: Session, handle: Handle, way: str) -> CardCheck:
         raise CardCheckOver
     found = PaperCardNumber(citizen_id=held.citizen_id, card_id=held.card_id)
     _require_usable(session, found)
-    return held
+    return held, permit
 
 
-def _fits(keys: KeyProvider, held: CardCheck, pin: str) -> bool:
+def _is_proved(keys: KeyProvider, held: CardCheck, proof: Proof, about: bytes = b"") -> bool:
+    """Whether this ends the check well; a wrong PIN spends a try."""
+    if proof.pin is None:
+        return True
+    hashes = pin_hashes(keys, check_id=held.check_id, pin=proof.pin, about=about)
     wanted = held.pin_hash or b""
-    return any(
-        hmac.compare_digest(wanted, one)
-        for one in pin_hashes(keys, check_id=held.check_id, pin=pin)
-    )
+    is_right = any(hmac.compare_digest(wanted, one) for one in hashes)
+    if not is_right:
+        held.tries_left -= 1
+    return is_right
 
 
 def _open(session: Session, held: CardCheck, permit: ScanPermit) -> UUID:

@@ -67,9 +67,14 @@ def new_pin() -> str:
     return f"{secrets.randbelow(10**PIN_LENGTH):0{PIN_LENGTH}d}"
 
 
-def pin_hashes(keys: KeyProvider, *, check_id: UUID, pin: str) -> list[bytes]:
-    """Under which hashes the PIN of this check may be kept, the active key's first."""
-    message = b"card pin:" + check_id.bytes + pin.encode()
+def pin_hashes(
+    keys: KeyProvider, *, check_id: UUID, pin: str, about: bytes = b""
+) -> list[bytes]:
+    """Under which hashes the PIN of this check may be kept, the active key's first.
+
+    `about` is what the PIN was sent for, where it is good for that alone.
+    """
+    message = b"card pin:" + check_id.bytes + pin.encode() + about
     return [keyed_digest(key, message) for key in keys.all(KeyPurpose.CODE)]
 
 

@@ -11,10 +11,14 @@ from app.counter import cards, checks, schemas
 from app.counter.leaving import leave_at_counter
 from app.counter.presence import Present
 from app.counter.sheet import SHEET_POLICY, draw_sheet
+from app.library.operations import DeskAnswer
+from app.library.schemas import Standing
 from app.redemptions.operations import Counter
 from app.redemptions.schemas import PreviewAnswer
 from app.rights import receipts
 from app.rights.schemas import SignedReceipt
+from app.service_orders import counter as orders
+from app.service_orders.schemas import SeenOrder
 from app.web import limits
 from app.web.auth import Role, allow, caller
 from app.web.keys import key_provider
@@ -104,6 +108,31 @@ def start_check(body: dict[str, Any]) -> checks.StartedCheck:
 def pass_check(body: dict[str, Any]) -> Response:
     """End a check well: what a preview tells, and a reference to redeem with."""
     return jsonify(checks.pass_check(keys=key_provider(), counter=_counter(body), **body))
+
+
+@blueprint.route("/card-checks/passing/library", methods=["POST"])
+@allow(Role.CLERK)
+@limits.per_caller("60/minute")
+@blueprint.arguments(schemas.CheckPassing)
+@blueprint.response(200, Standing)
+@blueprint.refuses(404, 409)
+def pass_at_library(body: dict[str, Any]) -> DeskAnswer:
+    """End a check well at a library's desk, as if it had scanned a pass code."""
+    return checks.pass_at_library(keys=key_provider(), counter=_counter(body), **body)
+
+
+@blueprint.route("/card-checks/passing/order", methods=["POST"])
+@allow(Role.CLERK)
+@limits.per_caller("60/minute")
+@blueprint.arguments(schemas.OrderPassing)
+@blueprint.response(201, SeenOrder)
+@blueprint.refuses(404, 409)
+def pass_for_order(body: dict[str, Any]) -> orders.SeenOrder:
+    """End a check well and open a service order with it, in use from now on."""
+    proof = checks.Proof(body.pop("pin", None), body.pop("totp", None))
+    return checks.pass_for_order(
+        keys=key_provider(), counter=_counter(body), proof=proof, **body
+    )
 
 
 def _counter(body: dict[str, Any]) -> Counter:

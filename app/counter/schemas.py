@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from app.redemptions.schemas import SCANNED
+from app.service_orders.counter import Terms
+from app.service_orders.schemas import AMOUNT
 from app.web.openapi import ApiSchema
 
 REASON_MAX_CHARS: Final = 500
@@ -38,6 +40,17 @@ class Card(ApiSchema):
     issued_at = fields.AwareDateTime(required=True)
 
 
+class OrderTerms(ApiSchema):
+    """What a service order would be about."""
+
+    line_id = fields.UUID(required=True)
+    amount_fen = fields.Integer(required=True, strict=True, validate=AMOUNT)
+
+    @post_load
+    def _made(self, data: dict[str, Any], **_: Any) -> Terms:
+        return Terms(**data)
+
+
 class NewCheck(ApiSchema):
     """A card that was scanned or typed, under an id that the caller makes and keeps for retries."""
 
@@ -51,6 +64,9 @@ class NewCheck(ApiSchema):
             " the holder's identity card."
         },
     )  # fmt: skip
+    terms = fields.Nested(
+        OrderTerms, metadata={"description": "Of the service order that the check is for, if any."}
+    )
 
 
 class Check(ApiSchema):
@@ -75,3 +91,10 @@ class CheckPassing(ApiSchema):
         if ("pin" in data) == ("totp" in data):
             message = "exactly one of pin, totp is needed"
             raise ValidationError(message)
+
+
+class OrderPassing(CheckPassing):
+    """What ends a check well, and the order (UUIDv7) that it opens, with the terms of the check."""
+
+    order_id = fields.UUID(required=True)
+    terms = fields.Nested(OrderTerms, required=True)

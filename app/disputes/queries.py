@@ -16,6 +16,7 @@ RECORD: Final = "record"
 REDEMPTION: Final = "redemption"
 CLAIM: Final = "claim"
 ORDER: Final = "order"
+REPAIR: Final = "repair"
 
 
 @dataclass(frozen=True, slots=True)

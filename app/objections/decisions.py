@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.disputes import operations as disputes
+from app.disputes.queries import REPAIR
 from app.kernel.clock import city_today
 from app.kernel.database import transaction, transaction_required
 from app.kernel.ids import new_id
@@ -34,6 +35,7 @@ from app.objections.queries import (
 )
 from app.objections.sealing import data_key, open_text, seal_text
 from app.records.origins import find_latest_version
+from app.repairs.queries import find_rejected
 from app.scoring.voiding import void_record
 from app.trail.operations import Actor, SecondPersonNeeded, record_access, require_reason
 
@@ -120,6 +122,14 @@ def confirm_voiding(
         return line_of(row)
 
 
+def _rejected_by(row: Objection) -> UUID | None:
+    """Who rejected the repair that the objection is about: somebody else looks at it."""
+    if row.kind != REPAIR or row.item_id is None:
+        return None
+    rejected = find_rejected(citizen_id=row.citizen_id, application_id=row.item_id)
+    return None if rejected is None else rejected.decided_by
+
+
 def require_deciding(session: Session, *, objection_id: UUID, operator_id: UUID) -> Objection:
     """An objection that an operator may open: an undecided one, or one that they decided."""
     row = find_by_id(session, objection_id)
@@ -136,7 +146,7 @@ def _undecided(session: Session, objection_id: UUID, operator_id: UUID) -> Objec
         raise refusals.ObjectionUnknown
     if row.state == DECIDED:
         raise refusals.ObjectionDecided
-    if operator_id in persons_of(session, row):
+    if operator_id in persons_of(session, row) or operator_id == _rejected_by(row):
         raise refusals.OtherPersonNeeded
     return row
 

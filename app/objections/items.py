@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from app.disputes.queries import CLAIM, ORDER, RECORD, REDEMPTION, Item
+from app.disputes.queries import CLAIM, ORDER, RECORD, REDEMPTION, REPAIR, Item
 from app.kernel.keys import KeyProvider
 from app.objections.refusals import ObjectionItemUnknown
 from app.records.origins import LatestVersion, find_latest_version
 from app.redemptions.queries import find_refused_claim, find_voucher
+from app.repairs.queries import find_rejected
 from app.scoring.explanations import ALL_LINES
 from app.scoring.operations import open_score
 from app.scoring.wording import plain
@@ -23,7 +24,7 @@ from app.service_orders.queries import find_order
 
 SCORE_LINE: Final = "score_line"
 ABOUT_RECORDS: Final = (RECORD, SCORE_LINE)
-BY_ID: Final = (REDEMPTION, CLAIM, ORDER)
+BY_ID: Final = (REDEMPTION, CLAIM, ORDER, REPAIR)
 KINDS: Final = (*ABOUT_RECORDS, *BY_ID)
 REASONS: Final = (
     "not_me", "wrong_facts", "outdated", "listed_twice", "no_legal_basis", "wrong_points",
@@ -46,7 +47,7 @@ class Subject:
     """What a citizen objects to.
 
     A record and a score line by type and number, the line with its indicator; a redemption and a
-    refused claim by the id of the voucher, a service order by its own.
+    refused claim by the id of the voucher, a service order and a rejected repair by their own.
     """
 
     kind: str
@@ -165,7 +166,19 @@ def _order(_keys: KeyProvider, citizen_id: UUID, subject: Subject) -> FoundItem 
     return FoundItem(Item(ORDER, str(subject.item_id)), frozen)
 
 
+def _repair(_keys: KeyProvider, citizen_id: UUID, subject: Subject) -> FoundItem | None:
+    assert subject.item_id is not None
+    rejected = find_rejected(citizen_id=citizen_id, application_id=subject.item_id)
+    if rejected is None:
+        return None
+    frozen = {
+        "record_type": rejected.line.record_type, "record_number": rejected.line.record_number,
+        "state": rejected.line.state, "decided_at": rejected.line.decided_at,
+    }
+    return FoundItem(Item(REPAIR, str(subject.item_id)), frozen)
+
+
 _FINDERS: Final[Mapping[str, Callable[[KeyProvider, UUID, Subject], FoundItem | None]]] = {
     RECORD: _record, SCORE_LINE: _score_line, REDEMPTION: _redemption, CLAIM: _claim,
-    ORDER: _order,
+    ORDER: _order, REPAIR: _repair,
 }

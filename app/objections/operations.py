@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -30,16 +31,20 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('objections:'
 
 def file_objection(
     *, keys: KeyProvider, clocks: Clocks, citizen_id: UUID, objection_id: UUID,
-    statement: Statement,
+    statement: Statement, beside: Callable[[], None] | None = None,
 ) -> WholeObjection:
     """File an objection; what it is about is marked as disputed from the commit on.
 
-    The same id again gives the objection that there is, for another one IdReused.  Refuses
-    `objection_item_unknown`, `objection_pending`, `objections_too_many`.
+    `beside` stands in the transaction of the filing, for who files in somebody's name.
+    The same id again gives the objection that there is, for another one IdReused.
+
+    Refuses `objection_item_unknown`, `objection_pending`, `objections_too_many`.
     """
     key = data_key(keys, citizen_id)
     with transaction() as session:
         session.execute(_LOCK, {"citizen": str(citizen_id)})
+        if beside is not None:
+            beside()
         held = session.get(Objection, (citizen_id, objection_id))
         if held is None:
             found = find_item(keys=keys, citizen_id=citizen_id, subject=statement.subject)
@@ -66,9 +71,12 @@ def show_own(*, keys: KeyProvider, citizen_id: UUID, objection_id: UUID) -> Whol
 
 
 def ask_second_look(
-    *, keys: KeyProvider, clocks: Clocks, citizen_id: UUID, objection_id: UUID
+    *, keys: KeyProvider, clocks: Clocks, citizen_id: UUID, objection_id: UUID,
+    beside: Callable[[], None] | None = None,
 ) -> WholeObjection:
     """Have a rejected objection decided again by others; asking again changes nothing.
+
+    `beside` is as in `file_objection`.
 
     Refuses `objection_unknown`, `second_look_unneeded`, `second_look_late`.
     """
@@ -76,6 +84,8 @@ def ask_second_look(
         row = session.get(Objection, (citizen_id, objection_id), with_for_update=True)
         if row is None:
             raise refusals.ObjectionUnknown
+        if beside is not None:
+            beside()
         if row.round == 1:
             _begin_second_look(session, clocks, row)
         return read_whole(session, data_key(keys, citizen_id), row)

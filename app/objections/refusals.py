@@ -96,7 +96,7 @@ class NothingProposed(Conflict):
 
 
 class OtherPersonNeeded(NotAllowed):
-    """The second look is had by somebody who had no part in the first."""
+    """Who had no part in the first decision decides: a second look, or on a rejected repair."""
 
     code: ClassVar[str] = "other_person_needed"
     title: ClassVar[str] = "Another person than the first must have the second look"

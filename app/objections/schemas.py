@@ -33,7 +33,8 @@ class NewObjection(ApiSchema):
     """What the caller objects to, why, and in own words.
 
     A `record` by type and number, a `score_line` with its indicator too; a `redemption` and a
-    refused `claim` by the voucher's id as `item_id`, an `order` by its own.
+    refused `claim` by the voucher's id as `item_id`, an `order` and a rejected `repair` by their
+    own.
     """
 
     objection_id = fields.UUID(required=True)

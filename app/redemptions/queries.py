@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, select, text
 
+from app.disputes.queries import REDEMPTION, Item, find_disputed
 from app.kernel.database import (
     hot_call,
     reading,
@@ -108,7 +109,8 @@ class HeldVoucher:
     """A voucher of a citizen.
 
     `status` is claimed, redeemed, used_offline, annulled, expired or given_back; it is good from
-    `usable_from_at` on where it has a slot, else from its claim.
+    `usable_from_at` on where it has a slot, else from its claim.  `is_disputed`, in lists: an
+    objection to its redemption is open.
     """
 
     voucher_id: UUID
@@ -120,6 +122,7 @@ class HeldVoucher:
     expires_at: datetime
     status: str
     ended_at: datetime | None
+    is_disputed: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,12 @@ def list_vouchers(*, citizen_id: UUID, limit: int, before: UUID | None = None) -
             func.row(Voucher.claimed_at, Voucher.voucher_id) < func.row(position, before)
         )
     with reading() as session:
-        return [_held(*row) for row in session.execute(query.limit(limit))]
+        found = [_held(*row) for row in session.execute(query.limit(limit))]
+    disputed = find_disputed(kind=REDEMPTION, citizen_ids=[citizen_id]) if found else frozenset()
+    return [
+        replace(one, is_disputed=(citizen_id, Item(REDEMPTION, str(one.voucher_id))) in disputed)
+        for one in found
+    ]
 
 
 def find_voucher(*, citizen_id: UUID, voucher_id: UUID) -> HeldVoucher | None:

@@ -58,6 +58,9 @@ class Voucher(ApiSchema):
         },
     )
     ended_at = fields.AwareDateTime(required=True, allow_none=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "An objection to its redemption is open."}
+    )
 
 
 class Eligibility(ApiSchema):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -10,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, select, text
 from sqlalchemy.orm import Session
 
+from app.disputes.queries import RECORD, Item, find_disputed
 from app.kernel.clock import city_today
 from app.kernel.database import reading, transaction
 from app.kernel.errors import IdReused
@@ -41,6 +43,7 @@ class OwnAdverse:
     legal_basis: str
     severity: Severity | None
     repair_from_on: date
+    is_disputed: bool
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,21 @@ class Request:
 
 def list_own_adverse(*, citizen_id: UUID) -> list[OwnAdverse]:
     """The adverse records of a citizen that count now."""
+    found = list_adverse(citizen_id=citizen_id, limit=OWN_MAX)
+    if not found:  # before the first catalogue nobody has any
+        return []
     kinds = catalogue_in_force().record_types
+    disputed = find_disputed(kind=RECORD, citizen_ids=[citizen_id])
     return [
         OwnAdverse(
             record=one, title=kinds[one.record_type].title,
             legal_basis=kinds[one.record_type].legal_basis,
             severity=kinds[one.record_type].severity, repair_from_on=_repair_from(one),
+            is_disputed=(
+                citizen_id, Item.of_record(one.record_type, one.record_number)
+            ) in disputed,
         )
-        for one in list_adverse(citizen_id=citizen_id, limit=OWN_MAX)
+        for one in found
     ]
 
 
@@ -75,15 +85,19 @@ def list_own_repairs(*, keys: KeyProvider, citizen_id: UUID) -> list[Repair]:
 
 def ask_repair(
     *, keys: KeyProvider, decide_days: int, citizen_id: UUID, application_id: UUID,
-    request: Request,
+    request: Request, beside: Callable[[], None] | None = None,
 ) -> Repair:
     """Apply; the same id again gives the application that there is, for another one IdReused.
+
+    `beside` stands in the transaction of the applying, for who applies in somebody's name.
 
     Refuses `adverse_record_unknown`, `repair_too_early`, `repair_pending`.
     """
     key = _data_key(keys, citizen_id)
     with transaction() as session:
         session.execute(_LOCK, {"citizen": str(citizen_id)})
+        if beside is not None:
+            beside()
         held = session.get(RepairApplication, (citizen_id, application_id))
         if held is None:
             _require_ready(session, citizen_id, request)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.disputes.queries import REPAIR, Item, find_disputed
 from app.kernel.crypto import field_context, seal, unseal_with
 from app.kernel.database import reading
 from app.kernel.keys import Key
@@ -17,6 +18,7 @@ from app.members.queries import names_of_actors
 from app.repairs.models import EndNotice, RepairApplication
 
 TABLE: Final = "repair_applications"
+REJECTED: Final = "rejected"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ class RepairLine:
     filed_on: date
     decide_due_on: date
     decided_at: datetime | None
+    is_disputed: bool
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An application that was rejected, and by whom."""
+
+    line: RepairLine
+    decided_by: UUID | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,15 @@ def find_by_id(session: Session, application_id: UUID) -> RepairApplication | No
     return session.scalars(locked).first()
 
 
+def find_rejected(*, citizen_id: UUID, application_id: UUID) -> Rejected | None:
+    """An application of a citizen that was rejected."""
+    with reading() as session:
+        row = session.get(RepairApplication, (citizen_id, application_id))
+        if row is None or row.state != REJECTED:
+            return None
+        return Rejected(line_of(row), row.decided_by)
+
+
 def list_notices(
     *, receiver_id: UUID | None, limit: int, after: UUID | None = None
 ) -> list[Notice]:
@@ -123,7 +143,15 @@ def line_of(row: RepairApplication) -> RepairLine:
     return RepairLine(
         application_id=row.application_id, record_type=row.record_type,
         record_number=row.record_number, state=row.state, filed_on=row.filed_on,
-        decide_due_on=row.decide_due_on, decided_at=row.decided_at,
+        decide_due_on=row.decide_due_on, decided_at=row.decided_at, is_disputed=_is_disputed(row),
+    )
+
+
+def _is_disputed(row: RepairApplication) -> bool:
+    """Whether an objection to it is open; only what was rejected can be objected to."""
+    item = Item(REPAIR, str(row.application_id))
+    return row.state == REJECTED and (row.citizen_id, item) in find_disputed(
+        kind=REPAIR, citizen_ids=[row.citizen_id]
     )
 
 

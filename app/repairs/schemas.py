@@ -32,6 +32,9 @@ class OwnAdverseRecord(ApiSchema):
     event_on = fields.Date(required=True, attribute="record.event_on")
     ends_on = fields.Date(required=True, attribute="record.ends_on")
     repair_from_on = fields.Date(required=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "An objection to the record is open."}
+    )
 
 
 class OwnAdverseRecords(ApiSchema):
@@ -64,6 +67,9 @@ class RepairLine(ApiSchema):
     filed_on = fields.Date(required=True)
     decide_due_on = fields.Date(required=True)
     decided_at = fields.AwareDateTime(**_MAYBE)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "An objection to its rejection is open."}
+    )
 
 
 class RepairLines(ApiSchema):

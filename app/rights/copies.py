@@ -11,6 +11,7 @@ import hashlib
 import io
 import secrets
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any, ClassVar, Final
@@ -80,15 +81,20 @@ class Ticket:
     secret: str = field(repr=False)
 
 
-def ask_copy(*, citizen_id: UUID, copy_id: UUID) -> Ticket:
+def ask_copy(
+    *, citizen_id: UUID, copy_id: UUID, beside: Callable[[], None] | None = None
+) -> Ticket:
     """Ask for a copy, for somebody who has just proved who they are.
 
     The same id again begins the copy's day anew with another secret, as long as it was not taken.
+    `beside` stands in the transaction of the asking, for who asks in somebody's name.
     Refuses `copy_asked_recently`, `copy_unknown`, IdReused.
     """
     secret = secrets.token_urlsafe(SECRET_BYTES)
     with transaction() as session:
         session.execute(_ONE_AT_A_TIME, {"citizen": str(citizen_id)})
+        if beside is not None:
+            beside()
         now = database_now()
         known = session.get(PersonalCopy, (citizen_id, copy_id))
         if known is None:

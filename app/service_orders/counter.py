@@ -6,16 +6,20 @@ somebody who has left.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.kernel.database import transaction
+from app.kernel.database import transaction, transaction_required
+from app.kernel.errors import IdReused
+from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members.queries import consent_state, is_active
 from app.merchants.queries import require_scan_permit
 from app.service_orders import queries
 from app.service_orders.acts import (
+    BY_WECHAT,
     PAY_SCORE_CONFIRM,
     Act,
     as_it_stands,
@@ -29,12 +33,15 @@ from app.service_orders.acts import (
     was_done,
 )
 from app.service_orders.models import ServiceOrder
-from app.service_orders.operations import CONFIRM_WITHIN
-from app.service_orders.queries import Order
+from app.service_orders.operations import CONFIRM_WITHIN, confirm, place_order
+from app.service_orders.queries import Line, Order
 from app.service_orders.references import make_reference, read_reference
 from app.service_orders.refusals import (
+    GuaranteeLineUnknown,
     ServiceAmountTooLarge,
+    ServiceConfirmationNeeded,
     ServiceConsentNeeded,
+    ServiceLineByPhone,
     ServiceOrderStateRefuses,
     ServiceOrderUnknown,
 )
@@ -63,6 +70,19 @@ class Clerk:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What a holder orders at a counter: an amount of a line."""
+
+    line_id: UUID
+    amount_fen: int
+
+    @property
+    def digest(self) -> bytes:
+        """What tells these terms from others."""
+        return hashlib.sha256(self.line_id.bytes + str(self.amount_fen).encode()).digest()
+
+
+@dataclass(frozen=True)
 class SeenOrder:
     """An order as its merchant sees it: no person behind it."""
 
@@ -80,17 +100,56 @@ def start_use(*, clerk: Clerk, reference: str, act_id: UUID, nonce: str) -> Seen
     with transaction():
         order = _take(clerk, reference, is_start=True)
         if not was_done(order, act):
-            above = order.held_fen > line_of(order).confirm_above_fen
-            event = Event.ASK if above else Event.START
-            _require_agreed(order, event)
-            moment = require_event(order, event)
-            _require_willing(order)
-            order.merchant_id = clerk.merchant()
-            order.nonce = nonce if above else None
-            # A minute for the holder, by the clock that decides.
-            order.deadline_at = moment + CONFIRM_WITHIN if above else order.hold_expires_at
-            step(order, event, act, moment=moment, amount_fen=order.held_fen)
+            _hand_over(clerk, order, act, nonce)
         return _seen(clerk, order)
+
+
+def list_lines_here(*, clerk: Clerk) -> list[Line]:
+    """The lines with which this counter serves holders without a phone, the newest first."""
+    merchant_id = clerk.merchant()
+    return [line for line in queries.list_lines() if _is_for_counters(line, merchant_id)]
+
+
+def open_at_counter(
+    *, clerk: Clerk, citizen_id: UUID, order_id: UUID, terms: Terms, is_confirmed: bool
+) -> SeenOrder:
+    """Order for a holder who is there without a phone, and hand over, in the open transaction.
+
+    `is_confirmed`: the holder has given their word for these very terms, which an amount above the
+    line's needs.  Who knows that the holder is there is the caller.  Refuses as `create_order` and
+    `start_use` do, and `service_line_by_phone`, `service_confirmation_needed`.
+    """
+    transaction_required()
+    line = queries.find_line(line_id=terms.line_id)
+    if line is None or clerk.merchant() not in line.merchant_ids:
+        raise GuaranteeLineUnknown
+    if line.collection in BY_WECHAT:
+        raise ServiceLineByPhone
+    if terms.amount_fen > line.confirm_above_fen and not is_confirmed:
+        raise ServiceConfirmationNeeded(confirm_above_fen=line.confirm_above_fen)
+    if queries.find_order(citizen_id=citizen_id, order_id=order_id) is not None:
+        raise IdReused
+    order = place_order(
+        citizen_id=citizen_id, order_id=order_id, actor=Actor("clerk", clerk.clerk_id),
+        **vars(terms),
+    )
+    _hand_over(clerk, order, clerk.act(new_id(), "start", order_id), nonce=None)
+    if order.state == State.CONFIRMING:
+        word = Act(new_id(), Actor("citizen", citizen_id), "confirm", (order_id,))
+        confirm(order, word, moment=require_event(order, Event.CONFIRM))
+    return _seen(clerk, order)
+
+
+def find_opened(
+    *, clerk: Clerk, citizen_id: UUID, order_id: UUID, terms: Terms
+) -> SeenOrder | None:
+    """The order that this counter's merchant opened before under this id with these terms."""
+    found = queries.find_order(citizen_id=citizen_id, order_id=order_id)
+    if found is None or (found.merchant_id, found.line_id, found.held_fen) != (
+        clerk.merchant(), terms.line_id, terms.amount_fen
+    ):
+        return None
+    return _as_seen(clerk, found)
 
 
 def complete(
@@ -212,6 +271,24 @@ def _take(clerk: Clerk, reference: str, *, is_start: bool = False) -> ServiceOrd
     if order.merchant_id != merchant_id:
         raise ServiceOrderUnknown
     return order
+
+
+def _hand_over(clerk: Clerk, order: ServiceOrder, act: Act, nonce: str | None) -> None:
+    """Into use; above the line's amount the holder is asked first."""
+    above = order.held_fen > line_of(order).confirm_above_fen
+    event = Event.ASK if above else Event.START
+    _require_agreed(order, event)
+    moment = require_event(order, event)
+    _require_willing(order)
+    order.merchant_id = clerk.merchant()
+    order.nonce = nonce if above else None
+    # A minute for the holder, by the clock that decides.
+    order.deadline_at = moment + CONFIRM_WITHIN if above else order.hold_expires_at
+    step(order, event, act, moment=moment, amount_fen=order.held_fen)
+
+
+def _is_for_counters(line: Line, merchant_id: UUID) -> bool:
+    return merchant_id in line.merchant_ids and line.collection not in BY_WECHAT
 
 
 def _require_agreed(order: ServiceOrder, event: Event) -> None:

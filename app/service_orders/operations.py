@@ -7,7 +7,7 @@ Everybody else is served the ordinary way, with a deposit or by paying first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.kernel.database import reading, transaction
+from app.kernel.database import reading, transaction, transaction_required
 from app.kernel.errors import IdReused
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
@@ -84,17 +84,28 @@ def create_order(*, citizen_id: UUID, order_id: UUID, line_id: UUID, amount_fen:
     Refuses `guarantee_line_unknown`, `service_consent_needed`, `service_order_overdue`,
     `service_order_not_eligible`, `insufficient_credit`, `id_reused`.
     """
-    with transaction() as session:
-        order = session.get(ServiceOrder, (citizen_id, order_id))
-        if order is None:
-            line = _require_open_line(citizen_id, line_id)
-            is_new = _write_order(session, citizen_id, order_id, line, amount_fen)
-            order = session.get_one(ServiceOrder, (citizen_id, order_id))
-            if is_new:
-                _hold(order, line)
-        if (order.line_id, order.held_fen) != (line_id, amount_fen):
-            raise IdReused
-        return as_it_stands(order)
+    with transaction():
+        return as_it_stands(place_order(
+            citizen_id=citizen_id, order_id=order_id, line_id=line_id, amount_fen=amount_fen,
+            actor=Actor("citizen", citizen_id),
+        ))
+
+
+def place_order(
+    *, citizen_id: UUID, order_id: UUID, line_id: UUID, amount_fen: int, actor: Actor
+) -> ServiceOrder:
+    """Order and hold the amount in the open transaction; refuses as `create_order` does."""
+    session = transaction_required()
+    order = session.get(ServiceOrder, (citizen_id, order_id))
+    if order is None:
+        line = _require_open_line(citizen_id, line_id)
+        is_new = _write_order(session, citizen_id, order_id, line, amount_fen)
+        order = session.get_one(ServiceOrder, (citizen_id, order_id))
+        if is_new:
+            _hold(order, line, actor)
+    if (order.line_id, order.held_fen) != (line_id, amount_fen):
+        raise IdReused
+    return order
 
 
 def show_order(*, citizen_id: UUID, order_id: UUID) -> Order:
@@ -124,9 +135,14 @@ def confirm_order(*, citizen_id: UUID, order_id: UUID, act_id: UUID, nonce: str)
             moment = require_event(order, Event.CONFIRM)
             if order.nonce is None or not compare_digest(order.nonce.encode(), nonce.encode()):
                 raise ServiceNonceMismatch
-            order.deadline_at = order.hold_expires_at
-            step(order, Event.CONFIRM, act, moment=moment, amount_fen=order.held_fen)
+            confirm(order, act, moment=moment)
         return as_it_stands(order)
+
+
+def confirm(order: ServiceOrder, act: Act, *, moment: datetime) -> None:
+    """The holder's word for what the counter asked, in the open transaction."""
+    order.deadline_at = order.hold_expires_at
+    step(order, Event.CONFIRM, act, moment=moment, amount_fen=order.held_fen)
 
 
 def cancel_order(*, citizen_id: UUID, order_id: UUID, act_id: UUID) -> Order:
@@ -208,14 +224,14 @@ def _write_order(
     return written is not None
 
 
-def _hold(order: ServiceOrder, line: Line) -> None:
+def _hold(order: ServiceOrder, line: Line, actor: Actor) -> None:
     _open_account(order.citizen_id, line)
     ledger.hold_fen(
         citizen_id=order.citizen_id, transfer_id=order.hold_id, purpose=line.purpose,
         amount_fen=order.held_fen, expires_at=order.hold_expires_at, reason="service_order",
     ).require_accepted()
     record_access(
-        citizen_id=order.citizen_id, actor=Actor("citizen", order.citizen_id),
+        citizen_id=order.citizen_id, actor=actor,
         action="service_order_created", fields=["service_order"], basis=order.kind,
     )
     announce(order)

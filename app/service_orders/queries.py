@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from app.disputes.queries import ORDER, Item, find_disputed
 from app.kernel.database import reading
 from app.service_orders.models import (
     GuaranteeLine,
@@ -48,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Order:
-    """A service order as it stands; amounts in fen."""
+    """A service order as it stands; amounts in fen.  `is_disputed`: an objection to it is open."""
 
     citizen_id: UUID
     order_id: UUID
@@ -66,6 +67,7 @@ class Order:
     deadline_at: datetime | None
     due_at: datetime | None
     created_at: datetime
+    is_disputed: bool
 
 
 def count_served(*, merchant_id: UUID, at_most: int) -> int:
@@ -161,6 +163,8 @@ def _orders() -> Select[ServiceOrder, str, str, str]:
 
 
 def _read(session: Session, query: Select[ServiceOrder, str, str, str]) -> list[Order]:
+    found = session.execute(query).all()
+    disputed = find_disputed(kind=ORDER, citizen_ids={row.citizen_id for row, *_ in found})
     return [
         Order(
             citizen_id=row.citizen_id, order_id=row.order_id, line_id=row.line_id, kind=row.kind,
@@ -168,8 +172,9 @@ def _read(session: Session, query: Select[ServiceOrder, str, str, str]) -> list[
             merchant_id=row.merchant_id, held_fen=row.held_fen, billed_fen=row.billed_fen,
             insured_fen=row.insured_fen, owed_fen=row.owed_fen, deadline_at=row.deadline_at,
             due_at=row.due_at, created_at=row.created_at,
+            is_disputed=(row.citizen_id, Item(ORDER, str(row.order_id))) in disputed,
         )
-        for row, name, guarantor, collection in session.execute(query)
+        for row, name, guarantor, collection in found
     ]
 
 

@@ -101,3 +101,19 @@ class ServiceAmountTooLarge(Conflict):
     code: ClassVar[str] = "service_amount_too_large"
     title: ClassVar[str] = "The amount is larger than the order allows"
     advice: ClassVar[str] = "金额超过本订单担保、账单或应付金额，超出部分请按普通方式结算。"
+
+
+class ServiceLineByPhone(Conflict):
+    """The line is collected in WeChat, on the holder's own phone."""
+
+    code: ClassVar[str] = "service_line_by_phone"
+    title: ClassVar[str] = "Orders of this line are made on the holder's phone"
+    advice: ClassVar[str] = "该服务需持卡人在手机微信上办理；没有手机请按普通方式办理。"
+
+
+class ServiceConfirmationNeeded(Conflict):
+    """Above the line's amount the holder confirms, by the PIN that was sent for these terms."""
+
+    code: ClassVar[str] = "service_confirmation_needed"
+    title: ClassVar[str] = "The holder must confirm this amount"
+    advice: ClassVar[str] = "该金额须由持卡人凭短信验证码确认；没有手机请降低金额或按普通方式办理。"

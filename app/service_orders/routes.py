@@ -137,6 +137,15 @@ def list_seen_orders(page: dict[str, Any]) -> dict[str, Any]:
     return {"orders": counter.list_orders(clerk=_clerk(page), **page)}
 
 
+@blueprint.route("/service-orders/lines", methods=["GET"])
+@allow(Role.CLERK)
+@blueprint.arguments(schemas.LinesHere, location="query")
+@blueprint.response(200, schemas.SeenLines)
+def list_lines_here(page: dict[str, Any]) -> dict[str, Any]:
+    """The lines with which the clerk's merchant serves holders of paper cards."""
+    return {"lines": counter.list_lines_here(clerk=_clerk(page))}
+
+
 @blueprint.route("/service-orders/start", methods=["POST"])
 @allow(Role.CLERK)
 @limits.per_caller("120/minute")

@@ -139,6 +139,9 @@ class Order(ApiSchema):
     deadline_at = fields.AwareDateTime(required=True, allow_none=True)
     due_at = fields.AwareDateTime(required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
+    is_disputed = fields.Boolean(
+        required=True, metadata={"description": "The holder objects to it; see docs/objections.md."}
+    )
 
 
 class OrderPage(ApiSchema):
@@ -218,6 +221,10 @@ class SeenOrder(ApiSchema):
     )
     due_at = fields.AwareDateTime(required=True, allow_none=True, attribute="order.due_at")
     created_at = fields.AwareDateTime(required=True, attribute="order.created_at")
+    is_disputed = fields.Boolean(
+        required=True, attribute="order.is_disputed",
+        metadata={"description": "The holder objects to it; see docs/objections.md."},
+    )
 
 
 class SeenPage(ApiSchema):
@@ -232,3 +239,25 @@ class SeenOrders(ApiSchema):
     """The orders of a merchant, the latest made first."""
 
     orders = fields.List(fields.Nested(SeenOrder), required=True)
+
+
+class LinesHere(ApiSchema):
+    """In which shop."""
+
+    shop_id = fields.UUID(required=True)
+
+
+class SeenLine(ApiSchema):
+    """A line as a counter needs it; above `confirm_above_fen` the holder's PIN is needed."""
+
+    line_id = fields.UUID(required=True)
+    kind = fields.String(required=True)
+    name = fields.String(required=True)
+    guarantor_name = fields.String(required=True)
+    confirm_above_fen = fields.Integer(required=True)
+
+
+class SeenLines(ApiSchema):
+    """The lines of a counter, the newest first."""
+
+    lines = fields.List(fields.Nested(SeenLine), required=True)

@@ -57,6 +57,11 @@ SENTENCES: Final[Mapping[str, Sentence]] = {
     "visit_consent_decided": Sentence("按您的意思代您办理了授权（{fields}）", _FOR_YOU),
     "visit_voucher_claimed": Sentence("按您的意思代您申领了一张权益券", _FOR_YOU),
     "visit_voucher_given_back": Sentence("按您的意思代您退回了一张权益券", _FOR_YOU),
+    "visit_objection_filed": Sentence("按您的意思代您提出了异议", _FOR_YOU),
+    "visit_second_look_asked": Sentence("按您的意思代您申请了异议复核", _FOR_YOU),
+    "visit_repair_asked": Sentence("按您的意思代您申请了信用修复", _FOR_YOU),
+    "visit_complaint_made": Sentence("按您的意思代您提交了投诉", _FOR_YOU),
+    "visit_copy_handed": Sentence("代您申请了个人信息副本，领取凭证已当面交付", _FOR_YOU),
     "joined_at_counter": Sentence("在窗口为您办理了加入，登记了{fields}", "开通您的诚信卡"),
     "card_checked_by_pin": Sentence("凭您的短信验证码确认了纸质卡由您本人出示", _AT_SHOP),
     "card_checked_by_document": Sentence("核对了您的身份证，确认纸质卡由您本人出示", _AT_SHOP),
@@ -110,7 +115,9 @@ _ANY: Final = Sentence("办理了与您信息有关的事项", "提供服务")
 _FIELDS: Final = {
     "name": "姓名", "id_number": "身份证号", "phone": "手机号", "benefits": "权益",
     "tier": "等级", "voucher": "权益券", "score": "信用分", "points": "积分", "vouchers": "权益券",
-    "consents": "授权", "given": "同意", "refused": "不同意", "withdrawn": "撤回",
+    "consents": "授权", "trail": "查看记录", "objections": "异议申请", "repairs": "信用修复申请",
+    "adverse_records": "不利记录", "complaints": "投诉", "copies": "副本申请",
+    "orders": "先用后付订单", "given": "同意", "refused": "不同意", "withdrawn": "撤回",
 }
 _ACTORS: Final = {
     "citizen": "您本人", "clerk": "店员", "machine": "自助设备", "merchant_owner": "商户负责人",

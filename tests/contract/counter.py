@@ -19,11 +19,16 @@ from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.redemptions.operations import Counter
 from app.web.auth import Role
+from tests.contract.complaints import complaint
+from tests.contract.libraries import library_of
+from tests.contract.objections import objection, rejected
 from tests.contract.orders import Made
+from tests.contract.repairs import repair
 from tests.contract.world import Party, World
 from tests.counter.desk import REASON, code_after_wrong_ones, make_holder
 from tests.members.api import keys_of, made_up_person
-from tests.redemptions.builders import grant_points, set_tier
+from tests.redemptions.builders import give_consent, grant_points, set_tier
+from tests.service_orders.shop import make_line
 from wechat_integration.sandbox.control import SandboxControl
 
 VISIT = "/counter/visits/<uuid:visit_id>"
@@ -48,9 +53,9 @@ def card(world: World, id_number: str | None = None) -> str:
         ).code
 
 
-def waiting(world: World, party: Party) -> str:
+def waiting(world: World, party: Party, id_number: str | None = None) -> str:
     """A check at the party's counter that waits for its clerk's code."""
-    clerk, text = party.clerk, card(world)
+    clerk, text = party.clerk, card(world, id_number)
     with world.app.app_context():
         return start_check(
             keys=keys_of(world.app), check_id=new_id(), card=text, way="document",
@@ -59,16 +64,22 @@ def waiting(world: World, party: Party) -> str:
         ).check
 
 
-def visiting(world: World, party: Party, way: str = "document") -> str:
-    """A visit with the party's operator: open, or by `pin` waiting for it."""
-    holder, visit_id = make_holder(world.app), new_id()
-    grant_points(world.app, holder.citizen_id, 100)
-    set_tier(world.app, holder.citizen_id, "AA")
-    is_open = way == "document"
+def visiting(
+    world: World, party: Party, way: str = "document", citizen_id: UUID | None = None
+) -> str:
+    """A visit with the party's operator, of somebody new or of this citizen.
+
+    Open, or by `pin` waiting for it.
+    """
+    visit_id, is_open = new_id(), way == "document"
+    if citizen_id is None:
+        citizen_id = make_holder(world.app).citizen_id
+        grant_points(world.app, citizen_id, 100)
+        set_tier(world.app, citizen_id, "AA")
     with world.app.app_context(), transaction() as session:
         now = session.execute(select(func.clock_timestamp())).scalar_one()
         session.add(CounterVisit(
-            citizen_id=holder.citizen_id, visit_id=visit_id, way=way, reason=REASON,
+            citizen_id=citizen_id, visit_id=visit_id, way=way, reason=REASON,
             operator_id=party.callers[Role.OPERATOR].subject_id, tries_left=5, started_at=now,
             expires_at=now + VISIT_LIFE, passed_at=now if is_open else None,
             pin_hash=None if is_open else pin_hashes(
@@ -91,6 +102,19 @@ def claimed(world: World, visit_id: str) -> str:
 
 def _on_visit(body: dict[str, Any] | None) -> Callable[[World], Made]:
     return lambda world: (body, {"visit_id": visiting(world, world.ours)}, {})
+
+
+def _of_our_citizen(
+    make: Callable[[World, Party], dict[str, Any]]
+) -> Callable[[World], Made]:
+    """An act on a visit of our citizen, who has what it is about."""
+
+    def made(world: World) -> Made:
+        body = make(world, world.ours)
+        who = world.ours.citizen.subject_id
+        return body, {"visit_id": visiting(world, world.ours, citizen_id=who)}, {}
+
+    return made
 
 
 def _claiming(world: World) -> Made:
@@ -126,6 +150,25 @@ def _passing(world: World) -> Made:
     }, {}, {}
 
 
+def _at_library(world: World) -> Made:
+    library_of(world, world.ours)
+    return _passing(world)
+
+
+def _opening(world: World) -> Made:
+    """An order of somebody new, on a line of our merchant's."""
+    holder = make_holder(world.app)
+    give_consent(world.app, holder.citizen_id, "rental")
+    set_tier(world.app, holder.citizen_id, "AA")
+    line_id = make_line(world.app, world.ours.merchant_id)
+    return {
+        "shop_id": str(world.ours.shop_id), "order_id": str(new_id()),
+        "check": waiting(world, world.ours, holder.person.id_number),
+        "totp": code_after_wrong_ones(world.app, world.ours.clerk.subject_id),
+        "terms": {"line_id": str(line_id), "amount_fen": 9_900},
+    }, {}, {}
+
+
 def _printing(world: World) -> Made:
     id_number = make_holder(world.app).person.id_number
     card(world, id_number)
@@ -153,7 +196,20 @@ COUNTER: dict[tuple[str, str], Callable[[World], Made]] = {
     }),
     ("POST", f"{VISIT}/vouchers"): _claiming,
     ("POST", f"{VISIT}/vouchers/give-back"): _giving_back,
+    ("POST", f"{VISIT}/cases"): _on_visit(None),
+    ("POST", f"{VISIT}/trail"): _on_visit({}),
+    ("POST", f"{VISIT}/copies"): lambda world: (
+        {"copy_id": str(new_id())}, {"visit_id": visiting(world, world.ours)}, {}
+    ),
+    ("POST", f"{VISIT}/objections"): _of_our_citizen(objection),
+    ("POST", f"{VISIT}/objections/second-look"): _of_our_citizen(
+        lambda world, party: {"objection_id": rejected(world, party)}
+    ),
+    ("POST", f"{VISIT}/repairs"): _of_our_citizen(repair),
+    ("POST", f"{VISIT}/complaints"): _of_our_citizen(complaint),
     ("POST", f"{VISIT}/leaving"): _on_visit({"confirmed": True}),
     ("POST", "/card-checks"): _new_check,
     ("POST", "/card-checks/passing"): _passing,
+    ("POST", "/card-checks/passing/library"): _at_library,
+    ("POST", "/card-checks/passing/order"): _opening,
 }

@@ -138,6 +138,9 @@ ORDERS: dict[tuple[str, str], Callable[[World], Made]] = {
     ("GET", "/service-orders"): lambda world: (
         None, {}, {"shop_id": str(world.ours.shop_id), "limit": 2}
     ),
+    ("GET", "/service-orders/lines"): lambda world: (
+        None, {}, {"shop_id": str(world.ours.shop_id)}
+    ),
     ("POST", "/service-orders/start"): _at_counter(nonce=NONCE),
     ("POST", "/service-orders/complete"): _at_counter(_START, total_fen=300, insured_fen=200),
     ("POST", "/service-orders/claim"): _at_counter(_START, amount_fen=100),

@@ -17,11 +17,31 @@ from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyPurpose
 from app.members import operations as members
+from app.trail.queries import list_trail
+from app.web.auth import Role
 from tests.members.api import keys_of
 from tests.members.people import made_up_member
-from tests.redemptions.builders import API, Clerk
+from tests.redemptions.builders import API, Clerk, make_clerk, make_staff, staff_tokens
 
 REASON = "本人到窗口办理纸质卡"
+VISITING = "本人到窗口请求代办"
+# What a holder asks for and follows on a visit: acts with bodies that fit.
+REMEDIES: dict[str, dict[str, Any] | None] = {
+    "cases": None, "trail": {}, "copies": {"copy_id": str(new_id())},
+    "objections": {
+        "objection_id": str(new_id()), "kind": "redemption", "item_id": str(new_id()),
+        "reason": "other", "words": "当天没有去过",
+    },
+    "objections/second-look": {"objection_id": str(new_id())},
+    "repairs": {
+        "application_id": str(new_id()), "record_type": "faults", "record_number": "F-1",
+        "evidence": "结案证明", "commitment": "按期履行",
+    },
+    "complaints": {
+        "complaint_id": str(new_id()), "voucher_id": str(new_id()), "category": "refused",
+        "text": "店员说今天不收", "text_shared": False,
+    },
+}  # fmt: skip
 _SECRET = "JBSWY3DPEHPK3PXP" * 2
 
 
@@ -114,13 +134,15 @@ class Desk:
         }
         return self.client.post(f"{API}/card-checks", json=body, headers=who.headers)
 
-    def started(self, card: str, way: str = "pin") -> str:
-        return str(done(self.start(card, way), 201)["check"])
+    def started(self, card: str, way: str = "pin", **changes: Any) -> str:
+        return str(done(self.start(card, way, **changes), 201)["check"])
 
-    def finish(self, check: str, clerk: Clerk | None = None, **proof: str) -> TestResponse:
+    def finish(
+        self, check: str, clerk: Clerk | None = None, at: str = "", **proof: Any
+    ) -> TestResponse:
         who = clerk or self.clerk
         body = {"shop_id": str(who.shop_id), "check": check, **proof}
-        return self.client.post(f"{API}/card-checks/passing", json=body, headers=who.headers)
+        return self.client.post(f"{API}/card-checks/passing{at}", json=body, headers=who.headers)
 
     def redeem(self, reference: str) -> TestResponse:
         body = {
@@ -128,6 +150,42 @@ class Desk:
             "reference": reference,
         }
         return self.client.post(f"{API}/redemptions", json=body, headers=self.clerk.headers)
+
+
+def make_desk(app: Flask) -> Desk:
+    operator_id, opened = make_staff(app, Role.OPERATOR)
+    return Desk(
+        app, app.test_client(), operator_id, dict(staff_tokens(opened)), make_clerk(app)
+    )
+
+
+def another(desk: Desk) -> Desk:
+    """The desk of a colleague."""
+    operator_id, session = make_staff(desk.app, Role.OPERATOR)
+    return replace(desk, operator_id=operator_id, operator=dict(staff_tokens(session)))
+
+
+def post(desk: Desk, path: str, body: Any = None) -> TestResponse:
+    return desk.client.post(f"{API}/counter/{path}", json=body, headers=desk.operator)
+
+
+def start(desk: Desk, **who: str) -> TestResponse:
+    body = {
+        "visit_id": str(new_id()), "way": "pin" if "card" in who else "document",
+        "reason": VISITING, "totp": fresh_code(desk.app, desk.operator_id), **who,
+    }
+    return post(desk, "visits", body)
+
+
+def opened(desk: Desk, holder: Holder) -> str:
+    """A visit of somebody whose identity card was looked at."""
+    made = done(start(desk, id_number=holder.person.id_number), 201)
+    assert made["is_open"] is True
+    return str(made["visit_id"])
+
+
+def actions_of(holder: Holder) -> list[str]:
+    return [line.action for line in list_trail(citizen_id=holder.citizen_id, limit=50)]
 
 
 def done(answer: TestResponse, status: int = 200) -> dict[str, Any]:

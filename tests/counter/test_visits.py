@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
@@ -22,11 +21,25 @@ from app.members.queries import consent_state, find_citizen_id
 from app.trail.queries import list_trail
 from app.web.auth import Role
 from app.wechat.sms import send_notice
-from tests.counter.desk import Desk, Holder, done, fresh_code, make_holder, told
+from tests.counter.desk import (
+    REMEDIES,
+    VISITING,
+    Desk,
+    Holder,
+    actions_of,
+    another,
+    done,
+    fresh_code,
+    make_desk,
+    make_holder,
+    opened,
+    post,
+    start,
+    told,
+)
 from tests.members.api import keys_of, made_up_person
 from tests.members.people import made_up_id_number
 from tests.redemptions.builders import (
-    API,
     grant_points,
     make_clerk,
     make_staff,
@@ -37,7 +50,6 @@ from tests.redemptions.builders import (
 from tests.redemptions.checks import assert_redemptions_agree
 from wechat_integration.sandbox.control import SandboxControl
 
-REASON = "本人到窗口请求代办"
 BORN_LATE = date(2015, 3, 12)
 UNKNOWN = (404, "visit_unknown")
 OVER = (409, "visit_over")
@@ -48,13 +60,13 @@ ACTS: dict[str, dict[str, Any] | None] = {
     },
     "vouchers": {"voucher_id": str(new_id()), "benefit_code": "none"},
     "vouchers/give-back": {"voucher_id": str(new_id())}, "leaving": {"confirmed": True},
+    **REMEDIES,
 }  # fmt: skip
 
 
 @pytest.fixture
-def desk(app: Flask, client: FlaskClient) -> Desk:
-    operator_id, opened = make_staff(app, Role.OPERATOR)
-    return Desk(app, client, operator_id, dict(staff_tokens(opened)), make_clerk(app))
+def desk(app: Flask) -> Desk:
+    return make_desk(app)
 
 
 @pytest.fixture
@@ -62,38 +74,10 @@ def holder(app: Flask) -> Holder:
     return make_holder(app)
 
 
-def post(desk: Desk, path: str, body: Any = None) -> TestResponse:
-    return desk.client.post(f"{API}/counter/{path}", json=body, headers=desk.operator)
-
-
-def start(desk: Desk, **who: str) -> TestResponse:
-    body = {
-        "visit_id": str(new_id()), "way": "pin" if "card" in who else "document",
-        "reason": REASON, "totp": fresh_code(desk.app, desk.operator_id), **who,
-    }
-    return post(desk, "visits", body)
-
-
 def started(desk: Desk, holder: Holder) -> str:
     """A visit that waits for its PIN."""
     card = desk.issued(holder)["code"]
     return str(done(start(desk, card=card), 201)["visit_id"])
-
-
-def opened(desk: Desk, holder: Holder) -> str:
-    """A visit of somebody whose identity card was looked at."""
-    made = done(start(desk, id_number=holder.person.id_number), 201)
-    assert made["is_open"] is True
-    return str(made["visit_id"])
-
-
-def another(desk: Desk) -> Desk:
-    operator_id, session = make_staff(desk.app, Role.OPERATOR)
-    return replace(desk, operator_id=operator_id, operator=dict(staff_tokens(session)))
-
-
-def actions_of(holder: Holder) -> list[str]:
-    return [line.action for line in list_trail(citizen_id=holder.citizen_id, limit=50)]
 
 
 def waiting(job_app: Flask) -> list[Message]:
@@ -121,7 +105,7 @@ def test_r27_a_card_alone_opens_no_visit_its_holder_does(
     assert holder.person.name not in str(shown)
     assert actions_of(holder)[:3] == ["visit_read", "visit_opened_by_pin", "visit_pin_sent"]
     line = list_trail(citizen_id=holder.citizen_id, limit=1)[0]
-    assert (line.actor_id, line.reason) == (desk.operator_id, REASON)
+    assert (line.actor_id, line.reason) == (desk.operator_id, VISITING)
 
 
 def test_r27_the_pin_of_another_citizen_five_wrong_ones_and_a_late_one_open_nothing(
@@ -277,7 +261,7 @@ def test_r1_r10_joining_at_the_counter_takes_the_identity_and_each_consent_by_it
     def join(**changes: Any) -> TestResponse:
         return post(desk, "joinings", {
             "name": person.name, "id_number": person.id_number, "phone": person.phone,
-            "reason": REASON, "totp": fresh_code(app, desk.operator_id),
+            "reason": VISITING, "totp": fresh_code(app, desk.operator_id),
             "consents": [
                 {"purpose": purpose, "text_version": 1, "was_read_aloud": True}
                 for purpose in ("membership", "library")

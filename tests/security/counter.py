@@ -6,7 +6,7 @@ from app.kernel.ids import new_id
 from app.web.auth import Role
 from tests.contract.counter import PIN, card, visiting, waiting
 from tests.contract.world import World
-from tests.counter.desk import code_after_wrong_ones
+from tests.counter.desk import REMEDIES, code_after_wrong_ones
 from tests.redemptions.builders import API
 
 
@@ -21,12 +21,18 @@ def checks_begin_at_our_own_shop(world: World) -> None:
 
 
 def checks_end_where_they_began(world: World) -> None:
-    body = {
-        "shop_id": str(world.ours.shop_id), "check": waiting(world, world.theirs),
-        "totp": code_after_wrong_ones(world.app, world.ours.clerk.subject_id),
-    }
-    answer = world.client.post(f"{API}/card-checks/passing", json=body, headers=_clerk(world))
-    assert (answer.status_code, answer.get_json()["code"]) == (403, "reference_foreign")
+    check = waiting(world, world.theirs)
+    terms = {"line_id": str(new_id()), "amount_fen": 100}
+    for at, more in (
+        ("", {}), ("/library", {}), ("/order", {"order_id": str(new_id()), "terms": terms}),
+    ):
+        body = {
+            "shop_id": str(world.ours.shop_id), "check": check,
+            "totp": code_after_wrong_ones(world.app, world.ours.clerk.subject_id), **more,
+        }
+        path = f"{API}/card-checks/passing{at}"
+        answer = world.client.post(path, json=body, headers=_clerk(world))
+        assert (answer.status_code, answer.get_json()["code"]) == (403, "reference_foreign")
 
 
 def visits_are_their_operators(world: World) -> None:
@@ -39,7 +45,7 @@ def visits_are_their_operators(world: World) -> None:
             "purpose": "library", "text_version": 1, "decision": "given", "was_read_aloud": True,
         },
         "vouchers": {**voucher, "benefit_code": world.benefit_code}, "vouchers/give-back": voucher,
-        "leaving": {"confirmed": True},
+        "leaving": {"confirmed": True}, **REMEDIES,
     }  # fmt: skip
     for visit_id in (visiting(world, world.theirs), str(new_id())):
         for act, body in bodies.items():

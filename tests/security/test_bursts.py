@@ -22,6 +22,7 @@ from demo.servers import Database, free_port
 from tests.conftest import Sized, environment, sandbox_environment
 from tests.contract.real_requests import SIGNED_ONLY, caller_of
 from tests.contract.world import World, sign_in_again
+from tests.counter.desk import REMEDIES
 from tests.house.routes import Route, as_openapi
 from tests.house.snapshots import matrix
 from tests.web.test_limits import served
@@ -102,9 +103,10 @@ MUST_BE_LIMITED = {
     "/api/v1/counter/leavings", "/api/v1/counter/joinings", VISITS,
     *(f"{VISITS}/<uuid:visit_id>/{act}" for act in (
         "pin", "ending", "overview", "sheet", "consents", "vouchers", "vouchers/give-back",
-        "leaving",
+        "leaving", *REMEDIES,
     )),
-    "/api/v1/card-checks", "/api/v1/card-checks/passing",
+    "/api/v1/card-checks",
+    *(f"/api/v1/card-checks/passing{at}" for at in ("", "/library", "/order")),
     "/api/v1/me/death-arrangement", DEATHS, f"{DEATHS}/reversals",
     *(f"{DEATHS}/<uuid:report_id>/{act}" for act in (
         "reading", "confirmation", "papers", "papers/<uuid:paper_id>/reading",

@@ -19,6 +19,7 @@ from integrity_card_scanner.records import sign_upload
 from tests.contract.rights import RIGHTS, copy_asked, decided
 from tests.contract.webhooks import ENDPOINT, ENDPOINTS, WEBHOOKS
 from tests.contract.world import Party, SignedIn, World, claim, hours_file, sent
+from tests.counter.desk import REMEDIES
 from tests.house.routes import Route, as_openapi
 from tests.house.snapshots import matrix
 from tests.members.signing import sign
@@ -338,9 +339,12 @@ CHECKS: dict[tuple[str, str], Check] = {
     },
     ("GET", "/me/service-orders"): orders.pages_of_orders_hold_our_own,
     ("POST", "/me/service-orders"): orders.an_order_under_their_id_is_our_own,
-    ("GET", "/service-orders"): refused(
-        "GET", "/service-orders?shop_id={shop}", (403, "wrong_shop"), role=Role.CLERK
-    ),
+    **{
+        ("GET", f"/service-orders{what}"): refused(
+            "GET", f"/service-orders{what}?shop_id={{shop}}", (403, "wrong_shop"), role=Role.CLERK
+        )
+        for what in ("", "/lines")
+    },
     **{
         ("POST", f"/service-orders/{act}"): orders.counters_act_on_their_own_orders
         for act in ("start", "complete", "claim", "dispute", "resolve", "payment")
@@ -422,11 +426,14 @@ CHECKS: dict[tuple[str, str], Check] = {
         ("POST", f"/counter/visits/<uuid:visit_id>/{act}"): counter.visits_are_their_operators
         for act in (
             "pin", "ending", "overview", "sheet", "consents", "vouchers", "vouchers/give-back",
-            "leaving",
+            "leaving", *REMEDIES,
         )
     },
     ("POST", "/card-checks"): counter.checks_begin_at_our_own_shop,
-    ("POST", "/card-checks/passing"): counter.checks_end_where_they_began,
+    **{
+        ("POST", f"/card-checks/passing{at}"): counter.checks_end_where_they_began
+        for at in ("", "/library", "/order")
+    },
     ("POST", "/redemptions"): scans_stay_in_our_shop,
     ("POST", "/redemptions/preview"): scans_stay_in_our_shop,
     ("POST", "/redemptions/annulments"): annulling_stays_with_our_merchant,

@@ -31,9 +31,11 @@ TELLING = {
 }
 OWN_RECEIPTS = "their own acts, by receipts that name nobody"
 TOLD = {
-    ("POST", "/card-checks/passing"),
+    *(("POST", f"/card-checks/passing{at}") for at in ("", "/library", "/order")),
     ("POST", "/counter/leavings"),
     ("POST", "/counter/joinings"),
+    ("POST", "/counter/visits/<uuid:visit_id>/cases"),
+    ("POST", "/counter/visits/<uuid:visit_id>/complaints"),
     ("POST", "/counter/visits/<uuid:visit_id>/leaving"),
     ("POST", "/counter/visits/<uuid:visit_id>/overview"),
     ("POST", "/complaints/<uuid:complaint_id>/text"),

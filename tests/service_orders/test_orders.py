@@ -283,7 +283,7 @@ def test_r23_the_counter_learns_nothing_about_the_person(app: Flask, shop: Shop)
     seen = done(answer)["orders"]
     assert set(seen[0]) == {
         "reference", "order_id", "kind", "state", "held_fen", "owed_fen", "deadline_at",
-        "due_at", "created_at",
+        "due_at", "created_at", "is_disputed",
     }  # fmt: skip
     assert str(shop.holder.citizen_id) not in answer.text
     assert shop.reference(order_id) != shop.reference(order_id)
