@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -90,8 +89,6 @@ from app.wechat.gateway import build_gateway, build_pay_score
 MIGRATION_HEAD = Path(__file__).parent.parent / "migrations" / ".current-head"
 REDIS_CHECK_SECONDS = 0.2
 HOLDS_COUNTED_MAX = 1_000
-
-log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -240,7 +237,7 @@ def _due_holds() -> dict[str, float]:
 def _configure_watching(app: Flask, settings: Settings) -> None:
     head = MIGRATION_HEAD.read_text(encoding="utf-8").strip()
     health.configure_health(
-        app, head=head, may_open=partial(_knows_who_left, settings.deletion_journal),
+        app, head=head, may_open=partial(journal.may_open, settings.deletion_journal),
         optional=_helpful_things(settings),
     )
     metrics.configure_metrics(
@@ -258,15 +255,6 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
             reconciling.reconciliation_state,
         ),
     )
-
-
-def _knows_who_left(path: Path | None) -> bool:
-    """Whether the database is not older than the deletion journal: a restored one is."""
-    try:
-        return path is None or journal.is_replayed(path)
-    except (journal.BrokenJournalError, OSError):
-        log.exception("the deletion journal cannot be read")
-        return False
 
 
 def _helpful_things(settings: Settings) -> Mapping[str, Callable[[], bool]]:

@@ -33,6 +33,18 @@ class Leaving(Base):
     erased_at: Mapped[datetime | None]
 
 
+class JournalEnd(Base):
+    """The last line of the deletion journal up to which everybody has a leaving here; one row."""
+
+    __tablename__ = "journal_ends"
+
+    is_only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    number: Mapped[int]
+    digest: Mapped[str]
+    end_bytes: Mapped[int]
+    noted_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 class LeavingReceipt(Base):
     """From the number on a receipt to whose it is."""
 
@@ -81,6 +93,7 @@ class CopyHandle(Base):
 
 TABLE_KINDS = {
     "leavings": TableKind.CITIZEN,
+    "journal_ends": TableKind.LOCAL,
     "leaving_receipts": TableKind.LOOKUP,
     "personal_copies": TableKind.CITIZEN,
     "personal_copy_handles": TableKind.LOOKUP,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, true
 
 from app.kernel.database import reading
-from app.rights.models import Leaving, LeavingReceipt, PersonalCopy
+from app.rights.models import JournalEnd, Leaving, LeavingReceipt, PersonalCopy
 
 COPIES_LISTED_MAX = 50
 
@@ -35,6 +36,15 @@ class AskedCopy:
     asked_at: datetime
     expires_at: datetime
     state: str
+
+
+@dataclass(frozen=True)
+class JournalPlace:
+    """A place in the deletion journal: after this line, which ends there and has this digest."""
+
+    number: int
+    digest: str
+    end_bytes: int
 
 
 def find_copy(*, citizen_id: UUID, copy_id: UUID) -> AskedCopy | None:
@@ -112,6 +122,21 @@ def list_unjournaled(*, limit: int) -> list[Departure]:
     )
     with reading() as session:
         return [_departure(row) for row in session.scalars(query)]
+
+
+def who_left(citizen_ids: Collection[UUID]) -> set[UUID]:
+    """Which of them have a leaving."""
+    query = select(Leaving.citizen_id).where(Leaving.citizen_id.in_(citizen_ids))
+    with reading() as session:
+        return set(session.scalars(query))
+
+
+def journal_end() -> JournalPlace | None:
+    """Up to where everybody in the deletion journal has a leaving here; None: nothing is noted."""
+    query = select(JournalEnd.number, JournalEnd.digest, JournalEnd.end_bytes)
+    with reading() as session:
+        row = session.execute(query).one_or_none()
+    return None if row is None else JournalPlace(*row)
 
 
 def erasure_state() -> dict[str, float]:
