@@ -60,6 +60,7 @@ from app.scoring import version_routes as scheme_version_routes
 from app.service_orders import due
 from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
+from app.service_orders.leaving import LEFT_TOPIC
 from app.settlement import reconciling
 from app.settlement import working as settlement
 from app.trail import queries as trail_queries
@@ -122,6 +123,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     jobs.handler(INCIDENT_TOPIC)(messages.send_incident)
     for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
         jobs.handler(topic)(pay_score.settle_order)
+    jobs.handler(LEFT_TOPIC)(pay_score.end_left)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
     jobs.handler(copies.COPY_TOPIC)(make_copy)
     jobs.handler(counter_notices.NOTICE_TOPIC)(sms.send_notice)

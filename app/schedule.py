@@ -91,6 +91,12 @@ def erase_those_who_left() -> None:
     leaving.erase_due(limit=SWEEP_BATCH, is_journaled=path is not None)
 
 
+@jobs.periodic("end_permissions", cron="*/10 * * * *")
+def end_permissions() -> None:
+    """Tell WeChat Pay again who left, where it did not answer at once."""
+    pay_score.end_standing(limit=SWEEP_BATCH)
+
+
 @jobs.periodic("end_deaths", cron="19 * * * *")
 def end_deaths() -> None:
     """Let those who have died go when their last day has come."""

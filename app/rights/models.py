@@ -15,12 +15,17 @@ from app.kernel.scale import TableKind
 class Leaving(Base):
     """One departure.  It is journaled outside of the database before anything is erased.
 
+    `permission_ended_at`: nobody may debit the person through WeChat Pay any more.
     `reduced_at`: what is not needed to settle open orders is gone.  `erased_at`: the key too.
     """
 
     __tablename__ = "leavings"
     __table_args__ = (
         Index("ix_leavings__left_at", "left_at", postgresql_where=text("erased_at IS NULL")),
+        Index(
+            "ix_leavings__permission", "left_at",
+            postgresql_where=text("permission_ended_at IS NULL"),
+        ),
     )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -29,6 +34,7 @@ class Leaving(Base):
     left_at: Mapped[datetime]
     erase_by_at: Mapped[datetime]
     journaled_at: Mapped[datetime | None]
+    permission_ended_at: Mapped[datetime | None]
     reduced_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
 
