@@ -115,6 +115,15 @@ def erase_due(*, limit: int, is_journaled: bool = True) -> int:
     return len(due)
 
 
+def is_erased(*, citizen_id: UUID) -> bool:
+    """Whether nothing of somebody may be written any more.
+
+    Until the end of the open transaction nobody is erased whom this says to be there.
+    """
+    query = select(Leaving.erased_at).where(Leaving.citizen_id == citizen_id)
+    return transaction_required().scalar(query.with_for_update(read=True)) is not None
+
+
 def note_permission_ended(*, citizen_id: UUID) -> None:
     """Note that WeChat Pay debits nothing more on trust, for somebody who has left."""
     with transaction() as session:
