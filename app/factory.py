@@ -45,6 +45,7 @@ from app.oversight.incidents import NOTICE_TOPIC as INCIDENT_TOPIC
 from app.records import routes as records_routes
 from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
+from app.repairs import queries as repairs_queries
 from app.repairs import routes as repairs_routes
 from app.rights import copies, journal
 from app.rights import queries as rights_queries
@@ -253,6 +254,7 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
             offline_decisions.scan_state,
             rights_queries.erasure_state,
             objections_queries.objection_state,
+            repairs_queries.repair_state,
             trail_queries.alarm_state,
             reconciling.reconciliation_state,
         ),
