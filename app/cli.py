@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,7 @@ from app.records.working import work_off
 from app.redemptions.commands import offline_commands
 from app.redemptions.queries import verify as verify_redemptions
 from app.rights.commands import rights_commands
+from app.rights.journal import may_open
 from app.rotation import key_commands
 from app.scoring import operations as scoring
 from app.scoring.recomputations import AT_ONCE
@@ -46,7 +48,10 @@ from app.trail.commands import trail_commands
 from app.web.keys import key_provider
 
 IMPORT_POLL_SECONDS = 0.5
+JOURNAL_POLL_SECONDS = 5
 FILE_ENCODINGS = tuple(one for one in Encoding if one is not Encoding.JSON)
+
+log = logging.getLogger(__name__)
 
 
 def register_commands(app: Flask) -> None:
@@ -68,7 +73,11 @@ def register_commands(app: Flask) -> None:
 
     @app.cli.command("worker")
     def worker() -> None:
-        """Run jobs until SIGTERM; needs the address of the role card_job in DATABASE_URL."""
+        """Run jobs until SIGTERM; needs the address of the role card_job in DATABASE_URL.
+
+        After a restore none is run before the deletion journal is replayed.
+        """
+        _wait_for_journal(app, settings.deletion_journal)
         jobs.run_worker(settings=_worker_settings(settings), context=app.app_context)
 
     @app.cli.command("dead-letters")
@@ -358,6 +367,14 @@ def order_commands() -> None:
 def verify_orders() -> None:
     """Check that orders and the ledger agree; name the first bad order and exit 1 otherwise."""
     _tell_proof("the orders are sound", "order", [*map(str, verify_service_orders())])
+
+
+def _wait_for_journal(app: Flask, path: Path | None) -> None:
+    """Do nothing while the restored database has people in it who left since."""
+    with app.app_context():
+        while not may_open(path):
+            log.error("the deletion journal is not replayed: the worker waits")
+            time.sleep(JOURNAL_POLL_SECONDS)
 
 
 def _worker_settings(settings: Settings) -> jobs.WorkerSettings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -47,6 +46,7 @@ from app.oversight.incidents import NOTICE_TOPIC as INCIDENT_TOPIC
 from app.records import routes as records_routes
 from app.redemptions import offline_decisions, offline_routes
 from app.redemptions import routes as redemptions_routes
+from app.repairs import queries as repairs_queries
 from app.repairs import routes as repairs_routes
 from app.rights import copies, journal
 from app.rights import queries as rights_queries
@@ -62,6 +62,7 @@ from app.scoring import version_routes as scheme_version_routes
 from app.service_orders import due
 from app.service_orders import routes as service_orders_routes
 from app.service_orders.acts import CHANGED_TOPIC
+from app.service_orders.leaving import LEFT_TOPIC
 from app.settlement import reconciling
 from app.settlement import working as settlement
 from app.trail import queries as trail_queries
@@ -91,8 +92,6 @@ from app.wechat.gateway import build_gateway, build_pay_score
 MIGRATION_HEAD = Path(__file__).parent.parent / "migrations" / ".current-head"
 REDIS_CHECK_SECONDS = 0.2
 HOLDS_COUNTED_MAX = 1_000
-
-log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -126,6 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     jobs.handler(INCIDENT_TOPIC)(messages.send_incident)
     for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
         jobs.handler(topic)(pay_score.settle_order)
+    jobs.handler(LEFT_TOPIC)(pay_score.end_left)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
     jobs.handler(copies.COPY_TOPIC)(make_copy)
     jobs.handler(counter_notices.NOTICE_TOPIC)(sms.send_notice)
@@ -242,7 +242,7 @@ def _due_holds() -> dict[str, float]:
 def _configure_watching(app: Flask, settings: Settings) -> None:
     head = MIGRATION_HEAD.read_text(encoding="utf-8").strip()
     health.configure_health(
-        app, head=head, may_open=partial(_knows_who_left, settings.deletion_journal),
+        app, head=head, may_open=partial(journal.may_open, settings.deletion_journal),
         optional=_helpful_things(settings),
     )
     metrics.configure_metrics(
@@ -257,19 +257,11 @@ def _configure_watching(app: Flask, settings: Settings) -> None:
             rights_queries.erasure_state,
             objections_queries.objection_state,
             complaints_queries.complaint_state,
+            repairs_queries.repair_state,
             trail_queries.alarm_state,
             reconciling.reconciliation_state,
         ),
     )
-
-
-def _knows_who_left(path: Path | None) -> bool:
-    """Whether the database is not older than the deletion journal: a restored one is."""
-    try:
-        return path is None or journal.is_replayed(path)
-    except (journal.BrokenJournalError, OSError):
-        log.exception("the deletion journal cannot be read")
-        return False
 
 
 def _helpful_things(settings: Settings) -> Mapping[str, Callable[[], bool]]:

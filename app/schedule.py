@@ -104,6 +104,12 @@ def rest_unanswered() -> None:
     _until_done(unanswered.rest_due)
 
 
+@jobs.periodic("end_permissions", cron="*/10 * * * *")
+def end_permissions() -> None:
+    """Tell WeChat Pay again who left, where it did not answer at once."""
+    pay_score.end_standing(limit=SWEEP_BATCH)
+
+
 @jobs.periodic("end_deaths", cron="19 * * * *")
 def end_deaths() -> None:
     """Let those who have died go when their last day has come."""

@@ -207,6 +207,7 @@ def _let_rest(citizen_id: UUID, today: date) -> None:
     """End at once what is done with a person's data, and tell who was told how they stood."""
     rest_membership(citizen_id=citizen_id)
     orders.cancel_unstarted(citizen_id=citizen_id)
+    orders.end_permission(citizen_id=citizen_id)
     tell_receivers(citizen_id=citizen_id, ended_on=today)
     tell(citizen_id=citizen_id, what=RESTING)  # to a living person it says that something is wrong
 

@@ -227,6 +227,12 @@ def find_openid(*, keys: KeyProvider, citizen_id: UUID) -> str | None:
     )
 
 
+def is_bound(*, citizen_id: UUID) -> bool:
+    """Whether there is a WeChat identity, which nobody needs to open to know that."""
+    with reading() as session:
+        return session.get(WeChatIdentity, citizen_id) is not None
+
+
 def find_phone(*, keys: KeyProvider, citizen_id: UUID) -> str | None:
     """The phone number to send a message to, or None when there is none."""
     with reading() as session:

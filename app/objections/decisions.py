@@ -169,10 +169,16 @@ def _require_fit(row: Objection, outcome: str, remedy: str | None) -> None:
 
 
 def _source_may_answer(session: Session, row: Objection) -> bool:
+    """Whether its answer is waited for: with all its days it has as many as the decision.
+
+    So the last day of the decision is free; a decision in time goes before an answer in time.
+    """
+    today = city_today(session)
     return (
         row.source_due_on is not None
         and row.answer is None
-        and city_today(session) <= row.source_due_on
+        and today <= row.source_due_on
+        and today < row.decide_due_on
     )
 
 

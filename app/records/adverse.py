@@ -21,6 +21,7 @@ from app.kernel.database import reading, transaction_required
 from app.records.catalogue import RecordType
 from app.records.keeping import NewVersion
 from app.records.models import AdverseRecord, Record
+from app.records.severity import latest_end
 
 _NOTE: Final = text("""
     INSERT INTO adverse_records AS a (citizen_id, record_type, record_number, event_on, ends_on)
@@ -54,10 +55,9 @@ def limit_terms(
     session: Session, *, versions: Sequence[NewVersion], record_type: RecordType
 ) -> list[NewVersion]:
     """The versions of an adverse type with the day on which each ends, noted for those to come."""
-    assert record_type.term_days is not None
     repaired = _repaired(session, versions)
     limited = [
-        version._replace(in_force_until=_end(version, record_type.term_days, repaired))
+        version._replace(in_force_until=_end(version, record_type, repaired))
         for version in versions
     ]
     last = {version.row.record_number: version for version in limited}
@@ -70,7 +70,7 @@ def limit_terms(
         "citizens": [version.row.citizen_id for version in noted],
         "numbers": [version.row.record_number for version in noted],
         "days": [version.row.event_on for version in noted],
-        "ends": [_term_end(version, record_type.term_days) for version in noted],
+        "ends": [_term_end(version, record_type) for version in noted],
     })
     for version in voided:
         _end_early(session, version.row.citizen_id, record_type.code,
@@ -158,18 +158,22 @@ def _repaired(session: Session, versions: Sequence[NewVersion]) -> frozenset[tup
 
 
 def _end(
-    version: NewVersion, term_days: int, repaired: frozenset[tuple[UUID, str]]
+    version: NewVersion, record_type: RecordType, repaired: frozenset[tuple[UUID, str]]
 ) -> date | None:
     row = version.row
     if (row.citizen_id, row.record_number) in repaired:
         return row.delivered_on
-    return None if row.event_on is None else _term_end(version, term_days)
+    return None if row.event_on is None else _term_end(version, record_type)
 
 
-def _term_end(version: NewVersion, term_days: int) -> date:
+def _term_end(version: NewVersion, record_type: RecordType) -> date:
     """The first day after the term; of a record that says an earlier one, that."""
-    assert version.row.event_on is not None
-    end = version.row.event_on + timedelta(days=term_days)
+    document_on, severity = version.row.event_on, record_type.severity
+    assert document_on is not None
+    assert record_type.term_days is not None
+    end = document_on + timedelta(days=record_type.term_days)
+    if severity is not None:
+        end = min(end, latest_end(severity, document_on))
     return min(end, version.row.ends_on or end)
 
 

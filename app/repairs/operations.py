@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from app.members.profiles import CitizenNotFound
 from app.members.queries import find_data_key
 from app.records.adverse import Adverse, end_repaired, find_adverse, list_adverse
 from app.records.queries import catalogue_in_force
-from app.records.severity import REPAIR_AFTER_DAYS, Severity
+from app.records.severity import Severity, repair_from
 from app.repairs import queries, refusals
 from app.repairs.endings import tell
 from app.repairs.models import RepairApplication
@@ -186,8 +186,7 @@ def _require_ready(session: Session, citizen_id: UUID, request: Request) -> None
 def _repair_from(record: Adverse) -> date:
     """The first day of the least time; a type without a category waits as a serious one does."""
     severity = catalogue_in_force().record_types[record.record_type].severity
-    days = REPAIR_AFTER_DAYS[severity or Severity.SERIOUS]
-    return record.event_on + timedelta(days=days)
+    return repair_from(severity or Severity.SERIOUS, record.event_on)
 
 
 def _new(

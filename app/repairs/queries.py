@@ -7,18 +7,21 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.disputes.queries import REPAIR, Item, find_disputed
+from app.kernel.clock import CITY_TODAY, city_today
 from app.kernel.crypto import field_context, seal, unseal_with
 from app.kernel.database import reading
 from app.kernel.keys import Key
+from app.kernel.working_days import add_working_days
 from app.members.queries import names_of_actors
 from app.repairs.models import EndNotice, RepairApplication
 
 TABLE: Final = "repair_applications"
 REJECTED: Final = "rejected"
+AT_RISK_DAYS: Final = 1  # working days before the term is over
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,25 @@ class Notice:
     ended_on: date
 
 
-def list_open(*, limit: int) -> list[RepairLine]:
-    """What is to be decided, the most urgent first."""
-    query = (
-        select(RepairApplication)
-        .where(RepairApplication.state == "open")
-        .order_by(RepairApplication.decide_due_on, RepairApplication.application_id)
-        .limit(limit)
-    )
+def list_open(*, is_at_risk: bool, limit: int) -> list[RepairLine]:
+    """What is to be decided, the most urgent first; at risk: due by the next working day."""
+    query = select(RepairApplication).where(RepairApplication.state == "open")
+    if is_at_risk:
+        query = query.where(RepairApplication.decide_due_on <= _risky_until())
+    ordered = query.order_by(RepairApplication.decide_due_on, RepairApplication.application_id)
     with reading() as session:
-        return [line_of(row) for row in session.scalars(query)]
+        return [line_of(row) for row in session.scalars(ordered.limit(limit))]
+
+
+def repair_state() -> dict[str, float]:
+    """Gauges: applications due by the next working day, and those past their day."""
+    at_risk = func.count().filter(RepairApplication.decide_due_on <= _risky_until())
+    late = func.count().filter(RepairApplication.decide_due_on < CITY_TODAY)
+    with reading() as session:
+        row = session.execute(
+            select(at_risk, late).where(RepairApplication.state == "open")
+        ).one()
+    return {"repairs_at_risk": float(row[0]), "repairs_late": float(row[1])}
 
 
 def list_own(session: Session, *, key: Key, citizen_id: UUID, limit: int) -> list[Repair]:
@@ -153,6 +165,11 @@ def _is_disputed(row: RepairApplication) -> bool:
     return row.state == REJECTED and (row.citizen_id, item) in find_disputed(
         kind=REPAIR, citizen_ids=[row.citizen_id]
     )
+
+
+def _risky_until() -> date:
+    with reading() as session:
+        return add_working_days(city_today(session), AT_RISK_DAYS)
 
 
 def seal_text(key: Key, value: str, column: str, application_id: UUID) -> bytes:

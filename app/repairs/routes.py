@@ -51,9 +51,9 @@ def list_own_repairs() -> dict[str, Any]:
 @allow(Role.OPERATOR)
 @blueprint.arguments(schemas.RepairPage, location="query")
 @blueprint.response(200, schemas.RepairLines)
-def list_open(page: dict[str, int]) -> dict[str, Any]:
-    """What is to be decided, the most urgent first."""
-    return {"repairs": queries.list_open(**page)}
+def list_open(page: dict[str, Any]) -> dict[str, Any]:
+    """What is to be decided, the most urgent first; at risk: due by the next working day."""
+    return {"repairs": queries.list_open(is_at_risk=page["at_risk"], limit=page["limit"])}
 
 
 @blueprint.route("/repairs/<uuid:application_id>/reading", methods=["POST"])

@@ -98,6 +98,9 @@ class RepairPage(ApiSchema):
     """The most urgent first."""
 
     limit = fields.Integer(load_default=50, validate=validate.Range(1, PAGE_MAX_ROWS))
+    at_risk = fields.Boolean(
+        load_default=False, metadata={"description": "Only what is due by the next working day."}
+    )
 
 
 class RepairReason(ApiSchema):

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from app.rights.journal import BrokenJournalError, read_journal
+from app.kernel.database import transaction
+from app.rights.journal import BrokenJournalError, note_end, read_journal
 from app.rights.leaving import replay
 
 
@@ -24,8 +25,13 @@ def replay_journal(file: Path) -> None:
 
     Needs the role card_job.  It may be broken off and begun anew.
     """
+    count, last = 0, None
     try:
-        count = sum(replay(line=line) for line in read_journal(file))
+        for last in read_journal(file):
+            count += replay(line=last)
     except BrokenJournalError as error:
         raise click.ClickException(str(error)) from error
+    if last is not None:
+        with transaction():
+            note_end(last)
     click.echo(f"{count} left again")

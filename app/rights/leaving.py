@@ -3,6 +3,7 @@
 At once: sessions, codes and consents are dead, vouchers are given back, nothing is computed any
 more.  Within 72 hours: what is personal is deleted and its key destroyed.  What was begun is
 settled first: until then the key, the WeChat identity and the lookups stay and all else is gone.
+They stay too until WeChat was told that the permission to debit has ended, at most those 72 hours.
 The ledger keeps a pseudonym, so that its sums still prove.
 """
 
@@ -14,7 +15,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
 from app.households import operations as households
 from app.kernel.database import savepoint, transaction, transaction_required
@@ -23,6 +24,7 @@ from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.members import operations as members
+from app.members.queries import is_bound
 from app.redemptions import vouchers
 from app.rights import journal, queries
 from app.rights.models import Leaving, LeavingReceipt
@@ -113,6 +115,25 @@ def erase_due(*, limit: int, is_journaled: bool = True) -> int:
     return len(due)
 
 
+def is_erased(*, citizen_id: UUID) -> bool:
+    """Whether nothing of somebody may be written any more.
+
+    Until the end of the open transaction nobody is erased whom this says to be there.
+    """
+    query = select(Leaving.erased_at).where(Leaving.citizen_id == citizen_id)
+    return transaction_required().scalar(query.with_for_update(read=True)) is not None
+
+
+def note_permission_ended(*, citizen_id: UUID) -> None:
+    """Note that WeChat Pay debits nothing more on trust, for somebody who has left."""
+    with transaction() as session:
+        session.execute(
+            update(Leaving)
+            .where(Leaving.citizen_id == citizen_id, Leaving.permission_ended_at.is_(None))
+            .values(permission_ended_at=func.clock_timestamp())
+        )
+
+
 def replay(*, line: journal.Line) -> bool:
     """Let somebody leave a restored database as they left the lost one; whether there was need to.
 
@@ -150,11 +171,15 @@ def _note(
 ) -> None:
     session = transaction_required()
     leaving_id = new_id()
+    is_permission_possible = is_bound(citizen_id=citizen_id)
+    if is_permission_possible:
+        orders.end_permission(citizen_id=citizen_id)
     session.add_all([
         Leaving(
             citizen_id=citizen_id, leaving_id=leaving_id, channel=channel, left_at=left_at,
             erase_by_at=left_at + ERASE_WITHIN,
             journaled_at=func.clock_timestamp() if is_journaled else None,
+            permission_ended_at=None if is_permission_possible else left_at,
         ),
         LeavingReceipt(leaving_id=leaving_id, citizen_id=citizen_id),
     ])
@@ -167,13 +192,25 @@ def _erase(citizen_id: UUID, *, quiet_after: timedelta = QUIET_AFTER) -> None:
         if held.erased_at is not None:
             return  # another worker was first
         moment = session.execute(select(func.clock_timestamp())).scalar_one()
-        is_last = held.left_at + quiet_after <= moment and orders.is_settled(citizen_id=citizen_id)
+        is_last = (
+            held.left_at + quiet_after <= moment
+            and (
+                held.permission_ended_at is not None
+                or held.erase_by_at <= moment + queries.GIVEN_UP_BEFORE
+            )
+            and orders.is_settled(citizen_id=citizen_id)
+        )
         for erasure in _ERASURES:
             session.execute(erasure, {"citizen": citizen_id})
         members.erase_member(citizen_id=citizen_id, entirely=is_last)
         held.reduced_at = held.reduced_at or moment
         if is_last:
             held.erased_at = moment
+            if held.permission_ended_at is None:
+                log.error(
+                    "erased before WeChat Pay was told",
+                    extra={"leaving_id": str(held.leaving_id)},
+                )
 
 
 def _receipt(keys: KeyProvider, found: queries.Departure) -> SignedReceipt:

@@ -15,12 +15,17 @@ from app.kernel.scale import TableKind
 class Leaving(Base):
     """One departure.  It is journaled outside of the database before anything is erased.
 
+    `permission_ended_at`: nobody may debit the person through WeChat Pay any more.
     `reduced_at`: what is not needed to settle open orders is gone.  `erased_at`: the key too.
     """
 
     __tablename__ = "leavings"
     __table_args__ = (
         Index("ix_leavings__left_at", "left_at", postgresql_where=text("erased_at IS NULL")),
+        Index(
+            "ix_leavings__permission", "left_at",
+            postgresql_where=text("permission_ended_at IS NULL"),
+        ),
     )
 
     citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -29,8 +34,21 @@ class Leaving(Base):
     left_at: Mapped[datetime]
     erase_by_at: Mapped[datetime]
     journaled_at: Mapped[datetime | None]
+    permission_ended_at: Mapped[datetime | None]
     reduced_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
+
+
+class JournalEnd(Base):
+    """The last line of the deletion journal up to which everybody has a leaving here; one row."""
+
+    __tablename__ = "journal_ends"
+
+    is_only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    number: Mapped[int]
+    digest: Mapped[str]
+    end_bytes: Mapped[int]
+    noted_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class LeavingReceipt(Base):
@@ -81,6 +99,7 @@ class CopyHandle(Base):
 
 TABLE_KINDS = {
     "leavings": TableKind.CITIZEN,
+    "journal_ends": TableKind.LOCAL,
     "leaving_receipts": TableKind.LOOKUP,
     "personal_copies": TableKind.CITIZEN,
     "personal_copy_handles": TableKind.LOOKUP,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, true
+from sqlalchemy import and_, func, not_, or_, select, true
 
 from app.kernel.database import reading
-from app.rights.models import Leaving, LeavingReceipt, PersonalCopy
+from app.rights.models import JournalEnd, Leaving, LeavingReceipt, PersonalCopy
 
 COPIES_LISTED_MAX = 50
+PERMISSION_ENDS_WITHIN = timedelta(hours=1)
+GIVEN_UP_BEFORE = timedelta(hours=1)  # WeChat's silence makes no erasure late
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Departure:
     leaving_id: UUID
     left_at: datetime
     erase_by_at: datetime
+    permission_ended_at: datetime | None
     reduced_at: datetime | None
     erased_at: datetime | None
 
@@ -35,6 +39,15 @@ class AskedCopy:
     asked_at: datetime
     expires_at: datetime
     state: str
+
+
+@dataclass(frozen=True)
+class JournalPlace:
+    """A place in the deletion journal: after this line, which ends there and has this digest."""
+
+    number: int
+    digest: str
+    end_bytes: int
 
 
 def find_copy(*, citizen_id: UUID, copy_id: UUID) -> AskedCopy | None:
@@ -83,19 +96,37 @@ def find_leaving_of(*, citizen_id: UUID) -> Departure | None:
 def list_unerased(*, limit: int, quiet_after: timedelta, is_journaled: bool) -> list[UUID]:
     """Whose erasure is due: not begun yet, or begun and ready to be ended; all `is_journaled`.
 
-    The ones who owe something are looked at each time; they are few.
+    Who owes something, or whose permission at WeChat Pay may stand, keeps nobody else waiting.
     """
+    moment = func.clock_timestamp()
+    is_ready = and_(
+        Leaving.left_at <= moment - quiet_after,
+        or_(
+            Leaving.permission_ended_at.is_not(None),
+            Leaving.erase_by_at <= moment + GIVEN_UP_BEFORE,
+        ),
+        func.service_orders_settled(Leaving.citizen_id),
+    )
     query = (
         select(Leaving.citizen_id)
         .where(
             Leaving.erased_at.is_(None),
             Leaving.journaled_at.is_not(None) if is_journaled else true(),
-            or_(
-                Leaving.reduced_at.is_(None),
-                Leaving.left_at <= func.clock_timestamp() - quiet_after,
-            ),
+            or_(Leaving.reduced_at.is_(None), is_ready),
         )
         .order_by(Leaving.reduced_at.is_not(None), Leaving.left_at)
+        .limit(limit)
+    )
+    with reading() as session:
+        return list(session.scalars(query))
+
+
+def list_permitting(*, limit: int) -> list[UUID]:
+    """Those who left, whose permission at WeChat Pay may stand and can still be ended there."""
+    query = (
+        select(Leaving.citizen_id)
+        .where(Leaving.permission_ended_at.is_(None), Leaving.erased_at.is_(None))
+        .order_by(Leaving.left_at)
         .limit(limit)
     )
     with reading() as session:
@@ -114,23 +145,55 @@ def list_unjournaled(*, limit: int) -> list[Departure]:
         return [_departure(row) for row in session.scalars(query)]
 
 
-def erasure_state() -> dict[str, float]:
-    """Gauges: erasures past their 72 hours, and leavings that the journal does not have yet."""
-    late = func.count().filter(
-        Leaving.erase_by_at < func.clock_timestamp(), Leaving.reduced_at.is_(None)
-    )
-    unjournaled = func.count().filter(Leaving.journaled_at.is_(None))
+def who_left(citizen_ids: Collection[UUID]) -> set[UUID]:
+    """Which of them have a leaving."""
+    query = select(Leaving.citizen_id).where(Leaving.citizen_id.in_(citizen_ids))
     with reading() as session:
-        row = session.execute(
-            select(late, unjournaled).where(Leaving.erased_at.is_(None))
-        ).one()
-    return {"erasures_late": float(row[0]), "leavings_unjournaled": float(row[1])}
+        return set(session.scalars(query))
+
+
+def journal_end() -> JournalPlace | None:
+    """Up to where everybody in the deletion journal has a leaving here; None: nothing is noted."""
+    query = select(JournalEnd.number, JournalEnd.digest, JournalEnd.end_bytes)
+    with reading() as session:
+        row = session.execute(query).one_or_none()
+    return None if row is None else JournalPlace(*row)
+
+
+def erasure_state() -> dict[str, float]:
+    """Gauges: erasures past their 72 hours, and what has not been done yet of those who left.
+
+    Late: nothing is erased.  Unfinished: the key is still there.  Owing: it is needed to settle
+    what was begun.  Permissions at WeChat Pay: those that may stand after an hour, and those that
+    may stand for good, because WeChat did not answer within the 72 hours.
+    """
+    moment = func.clock_timestamp()
+    is_over = Leaving.erase_by_at < moment
+    is_settled = func.service_orders_settled(Leaving.citizen_id)
+    may_permit = Leaving.permission_ended_at.is_(None)
+    counted = {
+        "erasures_late": and_(is_over, Leaving.reduced_at.is_(None)),
+        "erasures_unfinished": and_(is_over, Leaving.reduced_at.is_not(None), is_settled),
+        "erasures_owing": and_(is_over, Leaving.reduced_at.is_not(None), not_(is_settled)),
+        "leavings_unjournaled": Leaving.journaled_at.is_(None),
+        "permissions_late": and_(may_permit, Leaving.left_at < moment - PERMISSION_ENDS_WITHIN),
+    }
+    given_up = select(func.count()).where(
+        may_permit, Leaving.erased_at.is_not(None),
+        Leaving.channel != "restored",  # the lost database has told WeChat
+    )
+    query = select(*(func.count().filter(which) for which in counted.values()))
+    with reading() as session:
+        row = session.execute(query.where(Leaving.erased_at.is_(None))).one()
+        state = dict(zip(counted, map(float, row), strict=True))
+        return state | {"permissions_given_up": float(session.scalar(given_up) or 0)}
 
 
 def _departure(row: Leaving) -> Departure:
     return Departure(
         citizen_id=row.citizen_id, leaving_id=row.leaving_id, left_at=row.left_at,
-        erase_by_at=row.erase_by_at, reduced_at=row.reduced_at, erased_at=row.erased_at,
+        erase_by_at=row.erase_by_at, permission_ended_at=row.permission_ended_at,
+        reduced_at=row.reduced_at, erased_at=row.erased_at,
     )
 
 

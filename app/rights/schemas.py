@@ -114,6 +114,10 @@ class Departure(ApiSchema):
     leaving_id = fields.UUID(required=True)
     left_at = fields.AwareDateTime(required=True)
     erase_by_at = fields.AwareDateTime(required=True)
+    permission_ended_at = fields.AwareDateTime(
+        required=True, allow_none=True,
+        metadata={"description": "Since then WeChat Pay debits nothing more without asking."},
+    )  # fmt: skip
     reduced_at = fields.AwareDateTime(
         required=True, allow_none=True,
         metadata={"description": "Since then only what settles open orders is kept."},

@@ -1,21 +1,26 @@
-"""What becomes of the orders of somebody who leaves: what was begun is settled, nothing begins."""
+"""What becomes of the orders of somebody who leaves: what was begun is settled, nothing begins.
+
+What they permitted at WeChat Pay for all orders to come ends as well.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
+from app.kernel import outbox
 from app.kernel.database import reading, transaction_required
 from app.kernel.ids import new_id
 from app.service_orders.acts import Act, clock, free_hold, require_event, step, take_order
 from app.service_orders.models import ServiceOrder
-from app.service_orders.transitions import TRANSITIONS, Event, State
+from app.service_orders.transitions import Event, State
 from app.trail.operations import Actor
 
-_UNSTARTED: Final = frozenset({State.CREATED, State.CONFIRMING})
-_UNSETTLED: Final = frozenset(state for state, _ in TRANSITIONS)
+LEFT_TOPIC: Final = "service_orders_left"
+# Nobody has handed over yet, whether the holder agreed in WeChat or not.
+_UNSTARTED: Final = frozenset({State.CREATED, State.AGREED, State.CONFIRMING})
 
 
 def cancel_unstarted(*, citizen_id: UUID) -> None:
@@ -31,10 +36,15 @@ def cancel_unstarted(*, citizen_id: UUID) -> None:
         step(order, Event.CANCEL, act, moment=moment, transfer_id=free_hold(order))
 
 
+def end_permission(*, citizen_id: UUID) -> None:
+    """Have WeChat told, after the commit, that nothing more may be debited on trust."""
+    outbox.put(citizen_id=citizen_id, topic=LEFT_TOPIC, payload={})
+
+
 def is_settled(*, citizen_id: UUID) -> bool:
     """Whether nothing is in use, owed or disputed any more."""
     with reading() as session:
-        return session.scalar(_ids(citizen_id, _UNSETTLED).limit(1)) is None
+        return bool(session.scalar(select(func.service_orders_settled(citizen_id))))
 
 
 def _ids(citizen_id: UUID, states: frozenset[State]) -> Select[UUID]:

@@ -21,6 +21,7 @@ from app.kernel.clock import CITY_ZONE, now
 from app.kernel.database import transaction
 from app.kernel.jobs import Message
 from app.members.queries import find_openid
+from app.rights.leaving import is_erased
 from app.service_orders.queries import Order, find_order
 from app.web.keys import key_provider
 from app.wechat.gateway import MessageRefused, WeChatGateway
@@ -131,8 +132,10 @@ def redeemed_data(payload: dict[str, object], *, benefit_name: str) -> dict[str,
 
 
 def _begin(message: Message) -> bool:
-    """Note that the message is on its way; False when it was settled before."""
+    """Note that the message is on its way; False when it was settled before, or comes too late."""
     with transaction() as session:
+        if is_erased(citizen_id=message.citizen_id):
+            return False  # what is late finds nobody, and leaves no row behind
         session.execute(
             upsert(WeChatMessage)
             .values(

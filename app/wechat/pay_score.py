@@ -26,6 +26,8 @@ from app.kernel.ids import new_id
 from app.kernel.jobs import Message
 from app.members.profiles import WeChatNotBound
 from app.members.queries import database_now, find_openid
+from app.rights.leaving import note_permission_ended
+from app.rights.queries import list_permitting
 from app.service_orders.acts import CHANGED_TOPIC, PAY_SCORE_CONFIRM
 from app.service_orders.due import DEBIT_TOPIC
 from app.service_orders.operations import show_order
@@ -55,6 +57,7 @@ _PAID: Final = frozenset({State.PAID, State.REPAID})
 _CLOSED: Final = frozenset({State.RELEASED, State.CANCELLED, State.EXPIRED})
 _NOTHING: Final = "已归还或取消，无需付款"
 _TAKEN_BACK: Final = "用户主动解除授权"
+_LEFT: Final = "用户已退出信易服务"
 
 
 class PayScoreIsUnavailable(Unavailable):
@@ -201,6 +204,35 @@ def end_permission(*, citizen_id: UUID) -> None:
             citizen_id=citizen_id, actor=Actor("citizen", citizen_id),
             action="pay_score_permission_ended", fields=["pay_score"], basis="membership",
         )
+
+
+def end_left(message: Message) -> None:
+    """Somebody has left, or died: end their permission; an outage means again."""
+    _end_standing(message.citizen_id)
+
+
+def end_standing(*, limit: int) -> None:
+    """For the job: end what still stands of those who left; an outage means later."""
+    for citizen_id in list_permitting(limit=limit):
+        try:
+            _end_standing(citizen_id)
+        except PayScoreIsUnavailable:
+            return
+
+
+def _end_standing(citizen_id: UUID) -> None:
+    """What WeChat refuses stays, and is tried again until the identity is erased."""
+    openid = find_openid(keys=key_provider(), citizen_id=citizen_id)
+    client = cast("PayScoreClient | None", current_app.extensions["card_pay_score"])
+    if openid is not None and client is not None:  # else nothing can stand
+        is_ended = False
+        with _our_errors():
+            if client.has_permission(openid=openid):
+                client.end_permission(openid=openid, reason=_LEFT)
+            is_ended = True
+        if not is_ended:
+            return
+    note_permission_ended(citizen_id=citizen_id)
 
 
 def prune_notices() -> None:

@@ -44,7 +44,7 @@ def _of(body: dict[str, Any]) -> Callable[[World], Made]:
 
 REPAIRS: dict[tuple[str, str], Callable[[World], Made]] = {
     ("POST", "/me/repairs"): lambda world: (repair(world, world.ours), {}, {}),
-    ("GET", "/repairs"): lambda _: (None, {}, {"limit": 2}),
+    ("GET", "/repairs"): lambda _: (None, {}, {"limit": 2, "at_risk": "false"}),
     ("POST", f"{APPLICATION}/reading"): _of({"reason": "核对修复材料"}),
     ("POST", f"{APPLICATION}/decision"): _of({"outcome": "granted", "reasons": "已履行"}),
     ("GET", "/end-notices"): lambda _: (None, {}, {"limit": 2}),

@@ -252,6 +252,20 @@ def test_r15_the_source_has_its_days_and_asks_for_more_once(desk: Desk) -> None:
     assert objection_state()["objection_answers_late"] == 0
 
 
+def test_r15_a_silent_source_with_all_its_days_makes_no_decision_late(desk: Desk) -> None:
+    objection_id, more = desk.objected(), {"reason": "需调取纸质签到表"}
+    extension = f"/source/objections/{objection_id}/extension"
+    assert desk.ask(desk.source, "POST", extension, more)[0] == 200
+    line = desk.own(objection_id)["line"]
+    assert line["source_due_on"] == line["decide_due_on"]  # all its days are those of the decision
+    desk.move(objection_id, source_due_on=1, decide_due_on=1)  # the day before the last
+    asked = (409, "objection_source_asked")
+    assert desk.decide(desk.first, objection_id, outcome="rejected") == asked
+    desk.move(objection_id, source_due_on=0, decide_due_on=0)  # the last
+    assert desk.decide(desk.first, objection_id, outcome="rejected")[0] == 200
+    assert objection_state()["objections_late"] == 0
+
+
 def test_r15_what_is_at_risk_is_seen_before_the_term_is_over(desk: Desk) -> None:
     objection_id = desk.objected()
     next_day = (Clocks(decide_days=1).decide_due_on(desk.today) - desk.today).days

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
+from app.kernel.working_days import add_working_days
 from app.records.adverse import find_adverse
 from app.records.catalogue import CatalogueError, parse_catalogue, read_catalogue_file
+from app.records.severity import MOST_DAYS, Severity, add_months, latest_end, repair_from
 from app.repairs.endings import tell_ended
+from app.repairs.queries import repair_state
 from app.scoring.queries import list_scores, scheme_in_force
 from app.scoring.refreshing import verify
 from app.trail.queries import list_shares
@@ -142,14 +146,79 @@ def test_r17_a_voided_record_has_ended_too(town: Town) -> None:
 
 
 def test_repairs_wait_for_their_least_time(town: Town) -> None:
-    town.deliver("F-1", town.today - timedelta(days=364))
+    a_year_ago = add_months(town.today, -12)
+    town.deliver("F-1", a_year_ago + timedelta(days=1))
     assert town.request("F-1") == (409, "repair_too_early")
-    town.deliver("F-1", town.today - timedelta(days=365), version=2)
+    town.deliver("F-1", a_year_ago, version=2)
     assert town.request("F-1")[0] == 201
     assert town.request("F-9") == (404, "adverse_record_unknown")
     assert town.ask(
         town.operator, "POST", f"/repairs/{new_id()}/reading", REASON
     ) == (404, "repair_unknown")
+
+
+def test_r17_months_are_those_of_the_calendar_on_every_day(app: Flask) -> None:
+    """The database counts the same months: 3, 12 and 36 at most, 0, 3 and 12 before a repair."""
+    months = text("""
+        SELECT CAST(day AS date) AS day, CAST(CAST(:most AS interval) + day AS date) AS most,
+            CAST(CAST(:least AS interval) + day AS date) AS least
+        FROM generate_series(timestamp '2026-01-01', '2029-12-31', '1 day') AS day
+    """)
+    for severity, most, least in (("minor", 3, 0), ("general", 12, 3), ("serious", 36, 12)):
+        with reading() as session:
+            days = session.execute(
+                months, {"most": f"{most} months", "least": f"{least} months"}
+            ).all()
+        assert len(days) == 4 * 365 + 1
+        for day, most_on, least_on in days:
+            assert latest_end(Severity(severity), day) == most_on
+            assert repair_from(Severity(severity), day) == least_on
+        # The longest term in days that a catalogue may set is one that some months have.
+        assert max(most_on - day for day, most_on, _ in days).days == MOST_DAYS[Severity(severity)]
+
+
+@pytest.mark.parametrize(("severity", "days", "document_on", "ends_on"), [
+    ("minor", 92, "2026-02-01", "2026-05-01"),  # of 89 days
+    ("minor", 92, "2026-07-15", "2026-10-15"),  # of 92
+    ("minor", 60, "2026-02-01", "2026-04-02"),  # the type's own term is the shorter one
+    ("minor", 92, "2025-11-30", "2026-02-28"),  # there is no 30 February
+    ("general", 366, "2025-03-01", "2026-03-01"),
+    ("serious", 1_096, "2025-03-01", "2028-03-01"),
+    ("serious", 1_096, "2024-03-01", "2027-03-01"),  # no leap day in it: 1095
+])  # fmt: skip
+def test_r17_no_term_is_longer_than_its_months(
+    app: Flask, severity: str, days: int, document_on: str, ends_on: str
+) -> None:
+    town = make_town(app, term_days=days, severity=severity)
+    town.deliver("F-1", date.fromisoformat(document_on))
+    with reading() as session:
+        ends = session.execute(text("SELECT ends_on FROM adverse_records")).scalar_one()
+        replaced = session.execute(text("SELECT replaced_on FROM records")).scalar_one()
+    assert (str(ends), str(replaced)) == (ends_on, ends_on)
+
+
+def test_r17_applications_at_risk_and_late_ones_are_seen(
+    committing_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    town = make_town(committing_app)
+    town.deliver("F-1", add_months(town.today, -12))
+    assert town.request("F-1")[0] == 201
+    with committing_app.app_context():
+        next_day = (add_working_days(town.today, 1) - town.today).days
+
+    def seen() -> tuple[int, float, float]:
+        status, found = town.ask(town.operator, "GET", "/repairs?at_risk=true")
+        assert status == 200
+        with committing_app.app_context():
+            state = repair_state()
+        return len(found["repairs"]), state["repairs_at_risk"], state["repairs_late"]
+
+    assert seen() == (0, 0, 0)
+    for days, late in ((next_day, 0), (0, 0), (-1, 1)):
+        due = town.today + timedelta(days=days)
+        admin.execute("UPDATE repair_applications SET decide_due_on = %s", (due,))
+        assert seen() == (1, 1, late)
+    assert len(town.ask(town.operator, "GET", "/repairs")[1]["repairs"]) == 1
 
 
 def test_r17_categories_bound_their_terms() -> None:

@@ -118,12 +118,17 @@ class Town:
         return [one["record_number"] for one in found]
 
 
-def make_town(app: Flask) -> Town:
+def make_town(app: Flask, *, term_days: int = 1095, severity: str = "serious") -> Town:
+    """A town whose faults are so serious and count for so many days at most."""
+    faults = FAULTS.replace("term_days = 1095", f"term_days = {term_days}")
+    rules = RULES.replace("validity_days = 1095", f"validity_days = {term_days}")
     client, person = app.test_client(), made_up_member()
     operator = staff_headers(app, Role.OPERATOR)
     with app.app_context():
-        publish_first_catalogue(document=read_catalogue_file("jinhua") + FAULTS)
-        publish_scheme(document=read_scheme_file("jinhua-xinyijin-2026.1") + RULES)
+        publish_first_catalogue(document=read_catalogue_file("jinhua") + faults.replace(
+            'severity = "serious"', f'severity = "{severity}"'
+        ))
+        publish_scheme(document=read_scheme_file("jinhua-xinyijin-2026.1") + rules)
         with transaction() as session:
             citizen_id = members.register_member(keys=keys_of(app), **vars(person))
             opened = open_citizen_session(session, citizen_id=citizen_id)

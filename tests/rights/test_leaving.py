@@ -22,6 +22,7 @@ from app.members.register import NewMember
 from app.members.sessions import open_citizen_session
 from app.rights.journal import read_journal, write_journal
 from app.rights.leaving import erase_due
+from app.rights.queries import erasure_state
 from tests.members.people import made_up_member
 from tests.redemptions.builders import (
     API,
@@ -36,10 +37,10 @@ from tests.redemptions.checks import assert_redemptions_agree
 from tests.rights.receipts import verified
 from tests.service_orders.shop import Shop, done, make_shop
 
-# A moment after which no delivery can be under way that knew the member.
+# A moment after which no delivery can be under way that knew the member, and WeChat was told.
 LATER = """
     UPDATE leavings SET left_at = left_at - interval '2 hours',
-        erase_by_at = erase_by_at - interval '2 hours'
+        erase_by_at = erase_by_at - interval '2 hours', permission_ended_at = clock_timestamp()
 """
 OBJECTION = (
     """INSERT INTO objections (citizen_id, objection_id, kind, item_id, reason, words_sealed,
@@ -191,6 +192,26 @@ def test_what_was_begun_is_settled_before_the_key_goes(
     with job_app.app_context():
         erase_due(limit=10, is_journaled=False)
     assert count(admin, "citizen_keys", citizen_id) == 0
+
+
+def test_d8_who_owes_keeps_nobody_waiting_and_is_counted_apart(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    shop, other = make_shop(committing_app), make_citizen(committing_app)
+    shop.started()
+    for who in (shop.holder, other):
+        leave(shop.client, who)
+    with job_app.app_context():
+        assert erase_due(limit=10, is_journaled=False) == 2  # what nobody needs any more
+    for _ in range(40):
+        admin.execute(LATER)
+    with job_app.app_context():
+        assert erasure_state()["erasures_unfinished"] == 1  # nobody has worked
+        assert erase_due(limit=1, is_journaled=False) == 1
+        state = erasure_state()
+    assert [count(admin, "citizen_keys", one.citizen_id) for one in (shop.holder, other)] == [1, 0]
+    late = {name: value for name, value in state.items() if name.startswith("erasures_")}
+    assert late == {"erasures_late": 0, "erasures_unfinished": 0, "erasures_owing": 1}
 
 
 def test_only_who_has_left_is_erased(

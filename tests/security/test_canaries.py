@@ -1,7 +1,8 @@
 """S43, D1: personal data, tokens and codes of many people go through every route, on good ways and
 bad; afterwards none is in the logs, the metrics, what Redis saves, the outbox and its jobs, a dump
-of the database, or its write-ahead log, in whatever spelling.  Crashes leave no image of the memory
-(`leave_no_core`, tests/house/test_production).
+of the database, its write-ahead log, public pages, files for spreadsheets, or what webhooks tell,
+in whatever spelling.  Crashes leave no image of the memory (`leave_no_core`,
+tests/house/test_production).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from tests.records.api import upload
 from tests.records.programme import HOURS, csv_file
 from tests.redemptions.builders import API, grant_points
 from tests.security.canaries import everything_logged, sightings, spellings
+from tests.security.exported import bodies_of_exports, bodies_of_webhooks
 from tests.security.test_input import UPLOADS
 from wechat_integration.sandbox.control import SandboxControl
 
@@ -228,6 +230,8 @@ def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
         world.work_off_line()
         with world.app.app_context():
             assert first_in_line() is None
+        exports = bodies_of_exports(world, sandbox)
+        told = bodies_of_webhooks(world, worker_app, test_database.admin_url)
         with worker_app.app_context():
             assert jobs.relay() > 0
         metrics = world.client.get("/metrics").data
@@ -237,6 +241,14 @@ def test_s43_d1_canaries_are_nowhere(  # noqa: PLR0917 -- fixtures
     assert lines.count(b'"message":"request"') > 1_000
     assert sightings(canaries, lines) == set()
     assert sightings(canaries, metrics) == set()
+    shown = {name: sightings(canaries, body) for name, body in exports.items()}
+    assert {name: found for name, found in shown.items() if found} == {}
+    assert len(exports) > 25
+    assert {f"{API}/settlement/statement.xlsx", f"{API}/public/merchants"} <= {
+        name.split()[1] for name in exports
+    }
+    assert len(told) >= sized(ci=100, full=1_000)  # each was redeemed for at this merchant
+    assert sightings(canaries, b"\n".join(told)) == set()
     assert sightings(canaries, saved_by(redis_client)) == set()
     seen = {table: sightings(canaries, rows) for table, rows in dumped(test_database).items()}
     assert {table: found for table, found in seen.items() if found} == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.ledger.queries import balance
 from app.service_orders.due import expire_due_orders
+from app.service_orders.transitions import TRANSITIONS, State
 from tests.ledger.checks import assert_ledger_balances
 from tests.redemptions.builders import (
     API,
@@ -298,3 +300,13 @@ def test_the_holder_reads_who_did_what(shop: Shop) -> None:
     lines = done(shop.client.get(f"{API}/me/trail", headers=shop.holder.headers))
     actions = [line["action"] for line in lines["lines"]]
     assert {"service_order_created", "service_order_start", "service_order_release"} <= set(actions)
+
+
+def test_settled_is_what_nothing_follows(app: Flask) -> None:
+    """The states in SQL are those of the one table."""
+    with reading() as session:
+        body = session.scalar(
+            text("SELECT prosrc FROM pg_proc WHERE proname = 'service_orders_settled'")
+        )
+    goes_on = {state for state, _ in TRANSITIONS}
+    assert set(re.findall(r"'(\w+)'", str(body))) == set(State) - goes_on

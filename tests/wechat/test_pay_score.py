@@ -6,7 +6,7 @@ import json
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,24 +15,19 @@ from uuid import UUID
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from app.config import Settings
-from app.kernel import jobs
 from app.kernel.clock import CITY_ZONE
-from app.kernel.database import transaction
 from app.kernel.jobs import Message
 from app.members.queries import database_now
 from app.service_orders import due
 from app.service_orders.payments import record_payment
-from app.service_orders.queries import find_order
 from app.settlement import reconciling
 from app.wechat import pay_score
 from tests.ledger.checks import assert_ledger_balances
-from tests.members.api import claims_of, join, made_up_person
-from tests.redemptions.builders import Citizen, give_consent, make_clerk, make_merchant, set_tier
-from tests.service_orders.shop import NONCE, Shop, done, make_line, refusal
+from tests.service_orders.shop import NONCE, done, refusal
+from tests.wechat.collecting import Collecting, make_collecting
 from wechat_integration.pay_score import PayScoreAccount, PayScoreClient
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
 from wechat_integration.sandbox.pay_keys import made_up_pay_keys
@@ -64,93 +59,12 @@ def pay_score_account(settings: Settings) -> dict[str, Any]:
     return found
 
 
-@dataclass
-class Collecting:
-    """A shop whose line collects by Pay Score, and the worker."""
-
-    shop: Shop
-    worker: Flask
-    openid: str
-
-    def work(self) -> int:
-        """Deliver what waits, until nothing does; how many messages."""
-        delivered = 0
-        with self.worker.app_context():
-            while True:
-                with transaction() as session:
-                    rows = session.execute(text("SELECT * FROM outbox_take(100)")).all()
-                if not rows:
-                    return delivered
-                for row in rows:
-                    message = Message(row.citizen_id, row.message_id, row.topic, row.payload)
-                    jobs._handlers[row.topic](message)  # noqa: SLF001 -- as the worker does
-                    delivered += 1
-
-    def debit(self) -> None:
-        with self.worker.app_context():
-            due.debit_due_orders(limit=10)
-        self.work()
-
-    def ask(self) -> int:
-        """Ask WeChat about what is due to be asked for; how many orders."""
-        with self.worker.app_context():
-            asked = due.ask_due_orders(limit=10)
-        self.work()
-        return asked
-
-    def confirming(self) -> Shop:
-        """The same people on a line whose orders are confirmed in WeChat."""
-        app, clerk = self.shop.client.application, self.shop.clerk
-        line_id = make_line(app, clerk.merchant_id, collection="pay_score_confirm")
-        return replace(self.shop, line_id=line_id)
-
-    def remote(self, order_id: str) -> tuple[str, str]:
-        with self.worker.app_context():
-            number = self.number(order_id)
-            found = pay_score._client().query(out_order_no=number)  # noqa: SLF001
-        assert found is not None
-        return found.state, found.state_description
-
-    def number(self, order_id: str) -> str:
-        with self.worker.app_context():
-            order = find_order(
-                citizen_id=self.shop.holder.citizen_id, order_id=UUID(order_id)
-            )
-            assert order is not None
-            return pay_score._number_of(order)  # noqa: SLF001
-
-    def billed(self, amount_fen: int = 1_500) -> str:
-        """An order whose debit was asked for."""
-        order_id = self.shop.started()
-        self.work()
-        done(self.shop.counter(order_id, "complete", total_fen=amount_fen))
-        self.work()
-        assert self.remote(order_id) == ("DOING", "USER_CONFIRM")  # the days to pay first
-        self.debit()
-        assert self.remote(order_id) == ("DOING", "MCH_COMPLETE")
-        return order_id
-
-
 @pytest.fixture
 def collecting(
     committing_app: Flask, worker_app: Flask, sandbox: SandboxControl
 ) -> Iterator[Collecting]:
-    app = committing_app
-    person = made_up_person(sandbox)
-    tokens = join(app.test_client(), sandbox, person).get_json()
-    claims = claims_of(tokens["access_token"])
-    holder = Citizen(
-        UUID(claims["sub"]), UUID(claims["sid"]),
-        {"Authorization": f"Bearer {tokens['access_token']}"},
-    )  # fmt: skip
-    set_tier(app, holder.citizen_id, "AA")
-    give_consent(app, holder.citizen_id, "rental")
-    merchant_id = make_merchant(app)
-    line_id = make_line(app, merchant_id, collection="pay_score", pay_within_days=0)
-    clerk = make_clerk(app, merchant_id=merchant_id)
-    sandbox.permit_pay_score(openid=person.openid)
-    yield Collecting(Shop(app.test_client(), line_id, clerk, holder), worker_app, person.openid)
-    with app.app_context():
+    yield make_collecting(committing_app, worker_app, sandbox)
+    with committing_app.app_context():
         assert_ledger_balances()
 
 
