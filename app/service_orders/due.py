@@ -28,7 +28,6 @@ from app.service_orders.transitions import HOLDING, OWING, Event, State
 from app.trail.operations import SYSTEM
 
 DUE_TOPIC: Final = "service_order_due"
-DEBIT_TOPIC: Final = "service_order_debit"
 # A lost notice is found within ten minutes, later within a day.
 ASKED_OFTEN_FOR: Final = timedelta(days=3)
 ASKED_LATER_EVERY: Final = timedelta(days=1)
@@ -54,7 +53,7 @@ def remind_due_orders(*, limit: int) -> int:
 
 
 def debit_due_orders(*, limit: int) -> int:
-    """For the job: ask for the automatic debit of what was not paid in time; how many."""
+    """For the job: let what was not paid in time be debited, and be asked for until it is paid."""
     due = _due(ServiceOrder.debit_at, limit)
     for citizen_id, order_id in due:
         _debit(citizen_id, order_id)
@@ -130,6 +129,4 @@ def _debit(citizen_id: UUID, order_id: UUID) -> None:
             return
         order.debit_at = None
         order.ask_at = clock(session) + ASKED_EVERY
-        outbox.put(
-            citizen_id=citizen_id, topic=DEBIT_TOPIC, payload={"order_id": str(order_id)}
-        )
+        announce(order)  # what is due is debited by whichever message comes through

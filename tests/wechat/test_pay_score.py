@@ -22,9 +22,10 @@ from app.config import Settings
 from app.kernel import jobs
 from app.kernel.clock import CITY_ZONE
 from app.kernel.database import transaction
-from app.kernel.jobs import Message
+from app.kernel.jobs import Message, WorkerSettings
 from app.members.queries import database_now
 from app.service_orders import due
+from app.service_orders.acts import CHANGED_TOPIC
 from app.service_orders.payments import record_payment
 from app.service_orders.queries import find_order
 from app.settlement import reconciling
@@ -87,9 +88,18 @@ class Collecting:
                     delivered += 1
 
     def debit(self) -> None:
-        with self.worker.app_context():
-            due.debit_due_orders(limit=10)
+        """The days to pay are over."""
+        self.be_due()
         self.work()
+
+    def be_due(self) -> None:
+        with self.worker.app_context():
+            with transaction() as session:
+                session.execute(text(
+                    "UPDATE service_orders SET due_at = clock_timestamp(),"
+                    " debit_at = clock_timestamp() WHERE debit_at IS NOT NULL"
+                ))
+            due.debit_due_orders(limit=10)
 
     def ask(self) -> int:
         """Ask WeChat about what is due to be asked for; how many orders."""
@@ -146,7 +156,7 @@ def collecting(
     set_tier(app, holder.citizen_id, "AA")
     give_consent(app, holder.citizen_id, "rental")
     merchant_id = make_merchant(app)
-    line_id = make_line(app, merchant_id, collection="pay_score", pay_within_days=0)
+    line_id = make_line(app, merchant_id, collection="pay_score")
     clerk = make_clerk(app, merchant_id=merchant_id)
     sandbox.permit_pay_score(openid=person.openid)
     yield Collecting(Shop(app.test_client(), line_id, clerk, holder), worker_app, person.openid)
@@ -180,7 +190,7 @@ def test_a_notice_is_sent_again_until_it_is_taken(
 
 def message_about(collecting: Collecting, order_id: str) -> Message:
     citizen_id = collecting.shop.holder.citizen_id
-    return Message(citizen_id, UUID(order_id), due.DEBIT_TOPIC, {"order_id": order_id})
+    return Message(citizen_id, UUID(order_id), CHANGED_TOPIC, {"order_id": order_id})
 
 
 def resource(collecting: Collecting, order_id: str, **changes: str) -> dict[str, Any]:
@@ -305,6 +315,74 @@ def test_an_outage_means_again(collecting: Collecting, sandbox: SandboxControl) 
     with collecting.worker.app_context():
         pay_score.settle_order(message_about(collecting, order_id))
     assert collecting.remote(order_id) == ("DOING", "USER_CONFIRM")
+
+
+def lose_messages(collecting: Collecting, sandbox: SandboxControl) -> None:
+    """WeChat is away for all tries of what waits: the worker gives it up."""
+    sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path=ORDERS)
+    with collecting.worker.app_context():
+        with transaction() as session:
+            rows = session.execute(text("SELECT * FROM outbox_take(100)")).all()
+        waiting = [
+            Message(row.citizen_id, row.message_id, row.topic, row.payload)
+            for row in rows if row.topic == CHANGED_TOPIC
+        ]  # fmt: skip
+        assert waiting
+        for message in waiting:
+            for _ in range(WorkerSettings.tries):
+                with pytest.raises(pay_score.PayScoreIsUnavailable):
+                    pay_score.settle_order(message)
+    sandbox.clear_faults()
+
+
+def ask_now(collecting: Collecting, admin: psycopg.Connection[Any]) -> int:
+    admin.execute("UPDATE service_orders SET ask_at = clock_timestamp() WHERE ask_at IS NOT NULL")
+    return collecting.ask()
+
+
+def test_a_debit_survives_an_outage_that_is_longer_than_the_tries(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.shop.started()
+    collecting.work()
+    done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.work()
+    assert collecting.remote(order_id) == ("DOING", "USER_CONFIRM")
+    collecting.be_due()
+    lose_messages(collecting, sandbox)
+    assert ask_now(collecting, admin) == 1
+    assert collecting.remote(order_id) == ("DOING", "MCH_COMPLETE")
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    assert ask_now(collecting, admin) == 1
+    assert collecting.shop.state(order_id) == "paid"
+
+
+def test_an_order_that_fell_into_an_outage_whole_is_made_and_debited_after_it(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.shop.started()
+    done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.be_due()
+    lose_messages(collecting, sandbox)
+    for expected in ("USER_CONFIRM", "MCH_COMPLETE"):
+        assert ask_now(collecting, admin) == 1
+        assert collecting.remote(order_id) == ("DOING", expected)
+
+
+def test_a_refused_debit_is_tried_again(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.shop.started()
+    done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.work()
+    complete = f"{ORDERS}/{collecting.number(order_id)}/complete"
+    sandbox.add_fault(kind=FaultKind.REDIRECT, path=complete)  # for good, as the client reads it
+    collecting.debit()
+    assert sandbox.count_calls(path=complete) == 1
+    assert collecting.remote(order_id) == ("DOING", "USER_CONFIRM")
+    sandbox.clear_faults()
+    assert ask_now(collecting, admin) == 1
+    assert collecting.remote(order_id) == ("DOING", "MCH_COMPLETE")
 
 
 def test_what_is_due_is_reminded_of_without_saying_for_what(
