@@ -258,11 +258,15 @@ def _is_due(order: Order) -> bool:
 def _note_payment(order: Order, remote: PayScoreOrder) -> None:
     if State(order.state) in _PAID:
         return
-    noted = record_payment(
-        citizen_id=order.citizen_id, order_id=order.order_id, paid_fen=remote.total_fen
+    paid_fen = remote.total_fen
+    noted_fen = record_payment(
+        citizen_id=order.citizen_id, order_id=order.order_id, paid_fen=paid_fen
     )
-    if not noted:  # money that is not owed: somebody must give it back
-        log.error("Pay Score took an amount that is not owed", extra={"state": order.state})
+    if noted_fen != paid_fen:  # somebody must give the rest back, or collect it
+        log.error(
+            "Pay Score took another amount than was owed",
+            extra={"state": order.state, "paid_fen": paid_fen, "noted_fen": noted_fen},
+        )
 
 
 def _openid(citizen_id: UUID) -> str:

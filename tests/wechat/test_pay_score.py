@@ -27,7 +27,7 @@ from app.members.queries import database_now
 from app.service_orders import due
 from app.service_orders.acts import CHANGED_TOPIC
 from app.service_orders.payments import record_payment
-from app.service_orders.queries import find_order
+from app.service_orders.queries import find_order, verify
 from app.settlement import reconciling
 from app.wechat import pay_score
 from tests.ledger.checks import assert_ledger_balances
@@ -263,14 +263,50 @@ def test_a_lowered_bill_is_lowered_at_wechat_too(
     assert collecting.shop.state(order_id) == "paid"
 
 
-def test_another_amount_than_owed_is_not_taken_for_it(
+def test_who_paid_more_than_is_owed_is_no_debtor_and_gets_the_rest_back(
     collecting: Collecting, sandbox: SandboxControl
 ) -> None:
-    order_id = collecting.billed()
-    done(collecting.shop.act(order_id, "dispute"))
-    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
-    done(collecting.shop.counter(order_id, "resolve", amount_fen=1_000))
+    """Debited while it was disputed, and then lowered, or waived."""
+    shop, today = collecting.shop, database_day(collecting)
+    lowered, waived = shop.started(), shop.started()
     collecting.work()
+    for order_id in (lowered, waived):
+        done(shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.debit()
+    for order_id, left_fen in ((lowered, 1_000), (waived, 0)):
+        done(shop.act(order_id, "dispute"))
+        sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+        done(shop.counter(order_id, "resolve", amount_fen=left_fen))
+    collecting.work()
+    assert [shop.state(one) for one in (lowered, waived)] == ["paid", "released"]
+    with shop.client.application.app_context():
+        assert shop.account() == (0, 0)
+        assert verify() == []
+    asked = reconciled(collecting)
+    assert dict(asked.counts) == {"refund_due": 2}
+    sandbox.advance_clock(seconds=2 * 86_400)
+    assert bill_classes(collecting, today) == {"refund_due": 2}
+    due_back = {
+        (one.subject, one.our_amount, one.their_amount) for one in reconciled(collecting).unmatched
+    }
+    assert due_back == {(lowered, 1_000, 1_500), (waived, 0, 1_500)}
+    for order_id, refund_fen in ((lowered, 500), (waived, 1_500)):
+        sandbox.refund_pay_score(
+            out_order_no=collecting.number(order_id), amount_fen=refund_fen
+        )
+    sandbox.advance_clock(seconds=2 * 86_400)
+    bill_classes(collecting, today + timedelta(days=2))  # fetches the bill with the refunds
+    assert bill_classes(collecting, today) == {"matched": 2}
+    assert dict(reconciled(collecting).counts) == {"matched": 2}
+
+
+def test_who_paid_less_than_is_owed_owes_it_still(collecting: Collecting) -> None:
+    order_id, citizen_id = collecting.billed(), collecting.shop.holder.citizen_id
+    with collecting.worker.app_context():
+        for paid_fen in (1_499, None):
+            assert record_payment(
+                citizen_id=citizen_id, order_id=UUID(order_id), paid_fen=paid_fen
+            ) is None  # fmt: skip
     assert collecting.shop.state(order_id) == "completed"
 
 
