@@ -121,6 +121,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         if topic != messages.REDEEMED_TOPIC:
             jobs.handler(topic)(webhook_deliveries.spread)
     jobs.handler(due.DUE_TOPIC)(messages.send_due)
+    jobs.handler(due.OVER_TOPIC)(messages.send_over)
     jobs.handler(messages.SHOWN_AGAIN_TOPIC)(messages.send_shown_again)
     jobs.handler(INCIDENT_TOPIC)(messages.send_incident)
     jobs.handler(CHANGED_TOPIC)(pay_score.settle_order)

@@ -33,7 +33,11 @@ CLINIC_GUARANTORS: Final = ("bank", "hospital")
 
 @dataclass(frozen=True)
 class NewLine:
-    """What an operator proposes; `tiers` says how many fen each tier may use at a time."""
+    """What an operator proposes; `tiers` says how many fen each tier may use at a time.
+
+    What is not back when the time of use is over can be billed or claimed `claim_within_seconds`
+    longer: so long the hold outlives the use.
+    """
 
     kind: str
     name: str
@@ -45,6 +49,7 @@ class NewLine:
     confirm_above_fen: int
     start_within_seconds: int
     use_within_seconds: int
+    claim_within_seconds: int
     pay_within_days: int
     collection: str
 

@@ -193,12 +193,14 @@ def _write_order(
     """Write the row before anything is held: a repetition at the same moment waits here."""
     moment = clock(session)
     start_by = moment + timedelta(seconds=line.start_within_seconds)
+    use_ends_at = start_by + CONFIRM_WITHIN + timedelta(seconds=line.use_within_seconds)
     written = session.scalar(
         insert(ServiceOrder)
         .values(
             citizen_id=citizen_id, order_id=order_id, line_id=line.line_id, kind=line.kind,
             state=State.CREATED.value, hold_id=new_id(), held_fen=amount_fen,
-            hold_expires_at=start_by + CONFIRM_WITHIN + timedelta(seconds=line.use_within_seconds),
+            use_ends_at=use_ends_at,
+            hold_expires_at=use_ends_at + timedelta(seconds=line.claim_within_seconds),
             deadline_at=start_by, created_at=moment,
             ask_at=moment + AGREED_ASKED_EVERY if line.collection == PAY_SCORE_CONFIRM else None,
         )

@@ -31,6 +31,7 @@ class Line:
     confirm_above_fen: int
     start_within_seconds: int
     use_within_seconds: int
+    claim_within_seconds: int
     pay_within_days: int
     collection: str
     is_confirmed: bool
@@ -43,7 +44,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Order:
-    """A service order as it stands; amounts in fen."""
+    """A service order as it stands; amounts in fen.
+
+    In use it is to be back by `use_ends_at`, and can be billed or claimed until `deadline_at`.
+    """
 
     citizen_id: UUID
     order_id: UUID
@@ -58,6 +62,7 @@ class Order:
     billed_fen: int
     insured_fen: int
     owed_fen: int
+    use_ends_at: datetime
     deadline_at: datetime | None
     due_at: datetime | None
     created_at: datetime
@@ -145,7 +150,8 @@ def _read(session: Session, query: Select[ServiceOrder, str, str, str]) -> list[
             citizen_id=row.citizen_id, order_id=row.order_id, line_id=row.line_id, kind=row.kind,
             line_name=name, guarantor_name=guarantor, collection=collection, state=row.state,
             merchant_id=row.merchant_id, held_fen=row.held_fen, billed_fen=row.billed_fen,
-            insured_fen=row.insured_fen, owed_fen=row.owed_fen, deadline_at=row.deadline_at,
+            insured_fen=row.insured_fen, owed_fen=row.owed_fen,
+            use_ends_at=row.use_ends_at or row.hold_expires_at, deadline_at=row.deadline_at,
             due_at=row.due_at, created_at=row.created_at,
         )
         for row, name, guarantor, collection in session.execute(query)
@@ -158,6 +164,7 @@ def _line(row: GuaranteeLine, confirmed: bool) -> Line:  # noqa: FBT001 -- priva
         guarantor_code=row.guarantor_code, guarantor_name=row.guarantor_name,
         merchant_ids=tuple(row.merchant_ids), tiers=row.tiers,
         confirm_above_fen=row.confirm_above_fen, start_within_seconds=row.start_within_seconds,
-        use_within_seconds=row.use_within_seconds, pay_within_days=row.pay_within_days,
+        use_within_seconds=row.use_within_seconds,
+        claim_within_seconds=row.claim_within_seconds, pay_within_days=row.pay_within_days,
         collection=row.collection, is_confirmed=confirmed,
     )

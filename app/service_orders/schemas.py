@@ -59,6 +59,10 @@ class LineProposal(Reason):
     use_within_seconds = fields.Integer(
         load_default=DAY_SECONDS, strict=True, validate=validate.Range(60, 60 * DAY_SECONDS)
     )
+    claim_within_seconds = fields.Integer(
+        load_default=DAY_SECONDS, strict=True, validate=validate.Range(0, 30 * DAY_SECONDS),
+        metadata={"description": "how long after the use it may still be billed or claimed"},
+    )
     pay_within_days = fields.Integer(
         load_default=10, strict=True, validate=validate.Range(0, 60)
     )
@@ -84,6 +88,7 @@ class Line(ApiSchema):
     confirm_above_fen = fields.Integer(required=True)
     start_within_seconds = fields.Integer(required=True)
     use_within_seconds = fields.Integer(required=True)
+    claim_within_seconds = fields.Integer(required=True)
     pay_within_days = fields.Integer(required=True)
     collection = fields.String(required=True)
     is_confirmed = fields.Boolean(required=True)
@@ -136,6 +141,9 @@ class Order(ApiSchema):
     billed_fen = fields.Integer(required=True)
     insured_fen = fields.Integer(required=True)
     owed_fen = fields.Integer(required=True)
+    use_ends_at = fields.AwareDateTime(
+        required=True, metadata={"description": "By then it is to be back."}
+    )
     deadline_at = fields.AwareDateTime(required=True, allow_none=True)
     due_at = fields.AwareDateTime(required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
@@ -213,8 +221,10 @@ class SeenOrder(ApiSchema):
     state = fields.String(required=True, attribute="order.state", metadata=STATE)
     held_fen = fields.Integer(required=True, attribute="order.held_fen")
     owed_fen = fields.Integer(required=True, attribute="order.owed_fen")
+    use_ends_at = fields.AwareDateTime(required=True, attribute="order.use_ends_at")
     deadline_at = fields.AwareDateTime(
-        required=True, allow_none=True, attribute="order.deadline_at"
+        required=True, allow_none=True, attribute="order.deadline_at",
+        metadata={"description": "In use: until then it can be billed or claimed."},
     )
     due_at = fields.AwareDateTime(required=True, allow_none=True, attribute="order.due_at")
     created_at = fields.AwareDateTime(required=True, attribute="order.created_at")

@@ -150,8 +150,7 @@ _PAY_SCORE: Final = f"""
         AS t (citizen_id uuid, order_id uuid, state text, total_fen bigint)
         ON t.citizen_id = c.citizen_id AND t.order_id = c.order_id
 """
-# What came back from there is no payment any more; who paid in both places gets one back, and who
-# paid more than was owed in the end gets the rest.
+# What came back is no payment any more; who paid in both places, or too much, gets that back.
 _BILL: Final = f"""
     SELECT 'bill', CASE
             WHEN c.paid_fen IS NOT NULL AND NOT c.at_counter THEN CASE

@@ -103,7 +103,8 @@ def make_line(app: Flask, merchant_id: UUID, **facts: Any) -> UUID:
         "guarantor_code": made_up_credit_code(), "guarantor_name": "担保方",
         "merchant_ids": [merchant_id], "tiers": {"AA": LINE_FEN, "AAA": 2 * LINE_FEN},
         "confirm_above_fen": 20_000, "start_within_seconds": 900,
-        "use_within_seconds": 86_400, "pay_within_days": 10, "collection": "counter",
+        "use_within_seconds": 86_400, "claim_within_seconds": 86_400,
+        "pay_within_days": 10, "collection": "counter",
         "proposed_by": new_id(), **facts,
     }  # fmt: skip
     with app.app_context(), transaction() as session:
