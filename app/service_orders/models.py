@@ -33,6 +33,7 @@ class GuaranteeLine(Base):
     claim_within_seconds: Mapped[int] = mapped_column(server_default=text("86400"))
     pay_within_days: Mapped[int]
     collection: Mapped[str]
+    benefit_code: Mapped[str | None]
     proposed_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -18,7 +18,10 @@ from app.service_orders.transitions import OWING
 
 @dataclass(frozen=True)
 class Line:
-    """What a guarantor stands for; usable once a second operator has confirmed it."""
+    """What a guarantor stands for; usable once a second operator has confirmed it.
+
+    `benefit_code` None: it was made before lines named the benefit that they carry out.
+    """
 
     line_id: UUID
     kind: str
@@ -34,6 +37,7 @@ class Line:
     claim_within_seconds: int
     pay_within_days: int
     collection: str
+    benefit_code: str | None
     is_confirmed: bool
 
     @property
@@ -166,5 +170,5 @@ def _line(row: GuaranteeLine, confirmed: bool) -> Line:  # noqa: FBT001 -- priva
         confirm_above_fen=row.confirm_above_fen, start_within_seconds=row.start_within_seconds,
         use_within_seconds=row.use_within_seconds,
         claim_within_seconds=row.claim_within_seconds, pay_within_days=row.pay_within_days,
-        collection=row.collection, is_confirmed=confirmed,
+        collection=row.collection, benefit_code=row.benefit_code, is_confirmed=confirmed,
     )

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from marshmallow import fields, post_load, validate
 
+from app.benefits.schemas import BENEFIT_CODE
+from app.redemptions.schemas import Eligibility as ClaimEligibility
 from app.service_orders.acts import COLLECTIONS
 from app.service_orders.lines import NewLine
 from app.service_orders.references import REFERENCE_MAX_CHARS
@@ -67,6 +69,10 @@ class LineProposal(Reason):
         load_default=10, strict=True, validate=validate.Range(0, 60)
     )
     collection = fields.String(load_default="counter", validate=validate.OneOf(COLLECTIONS))
+    benefit_code = fields.String(
+        required=True, validate=BENEFIT_CODE,
+        metadata={"description": "the published benefit that it carries out"},
+    )
 
     @post_load
     def _made(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -91,6 +97,7 @@ class Line(ApiSchema):
     claim_within_seconds = fields.Integer(required=True)
     pay_within_days = fields.Integer(required=True)
     collection = fields.String(required=True)
+    benefit_code = fields.String(required=True, allow_none=True)
     is_confirmed = fields.Boolean(required=True)
 
 
@@ -108,12 +115,25 @@ class OfferedLine(ApiSchema):
     available_fen = fields.Integer(required=True)
     consent_state = fields.String(required=True)
     is_overdue = fields.Boolean(required=True)
+    reasons = fields.List(
+        fields.String(), required=True,
+        metadata={"description": "the codes of all refusals of an order; none: it can be made"},
+    )
 
 
 class OfferedLines(ApiSchema):
     """The lines in use."""
 
     lines = fields.List(fields.Nested(OfferedLine), required=True)
+
+
+class Eligibility(ClaimEligibility):
+    """A claim that was not made; of a guarantee an order, on one of the lines that carry it out."""
+
+    lines = fields.List(
+        fields.Nested(OfferedLine), required=True,
+        metadata={"description": "of a guarantee; `reasons` are those of the best line"},
+    )
 
 
 class NewOrder(ApiSchema):
