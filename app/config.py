@@ -37,6 +37,7 @@ class Settings:
     wechat_redeemed_template_id: str
     wechat_order_due_template_id: str | None  # without it nobody is reminded of what is due
     wechat_shown_again_template_id: str | None  # without it only the trail tells of a copied code
+    wechat_order_over_template_id: str | None  # without it no holder is told that the use is over
     wechat_incident_template_id: str | None  # without it notices stand in the program alone
     wechat_pay_file: Path | None = field(repr=False)  # the account at WeChat Pay, JSON
     real_name_url: str
@@ -89,6 +90,7 @@ class Settings:
             wechat_redeemed_template_id=reader.text("WECHAT_REDEEMED_TEMPLATE_ID"),
             wechat_order_due_template_id=environ.get("WECHAT_ORDER_DUE_TEMPLATE_ID"),
             wechat_shown_again_template_id=environ.get("WECHAT_SHOWN_AGAIN_TEMPLATE_ID"),
+            wechat_order_over_template_id=environ.get("WECHAT_ORDER_OVER_TEMPLATE_ID"),
             wechat_incident_template_id=environ.get("WECHAT_INCIDENT_TEMPLATE_ID"),
             wechat_pay_file=reader.optional_path("WECHAT_PAY_FILE"),
             real_name_url=reader.url("REAL_NAME_URL", ("http", "https")),

@@ -121,10 +121,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         if topic != messages.REDEEMED_TOPIC:
             jobs.handler(topic)(webhook_deliveries.spread)
     jobs.handler(due.DUE_TOPIC)(messages.send_due)
+    jobs.handler(due.OVER_TOPIC)(messages.send_over)
     jobs.handler(messages.SHOWN_AGAIN_TOPIC)(messages.send_shown_again)
     jobs.handler(INCIDENT_TOPIC)(messages.send_incident)
-    for topic in (CHANGED_TOPIC, due.DEBIT_TOPIC):
-        jobs.handler(topic)(pay_score.settle_order)
+    jobs.handler(CHANGED_TOPIC)(pay_score.settle_order)
     jobs.handler(LEFT_TOPIC)(pay_score.end_left)
     jobs.handler(dry_runs.DRY_RUN_TOPIC)(carry_out_dry_run)
     jobs.handler(copies.COPY_TOPIC)(make_copy)

@@ -71,7 +71,9 @@ def prepare(stack: Stack) -> StaffLogin:
     with app.app_context():
         keys: KeyProvider = app.extensions["card_keys"]
         prepare_programme()
-        publish_benefits(BENEFITS.read_text(encoding="utf-8"))
+        # Bills are due at once, so that their debit can be watched.
+        published = BENEFITS.read_text(encoding="utf-8")
+        publish_benefits(published.replace("pay_later_days = 10", "pay_later_days = 0"))
         made = create_staff(
             keys=keys, username=login.username, password=login.password, role="operator",
             display_name="市信用中心",

@@ -283,6 +283,7 @@ def settings(
         environment(
             test_database, keys_file, REDIS_URL=redis_url, WECHAT_PAY_FILE=str(pay_account),
             WECHAT_ORDER_DUE_TEMPLATE_ID="template-due",
+            WECHAT_ORDER_OVER_TEMPLATE_ID="template-over",
             WECHAT_SHOWN_AGAIN_TEMPLATE_ID="template-shown-again",
             **sandbox_environment(sandbox_server),
         )

@@ -7,15 +7,7 @@ from uuid import UUID
 
 from flask import Response, jsonify
 
-from app.redemptions import (
-    annulments,
-    eligibility,
-    operations,
-    qr,
-    queries,
-    schemas,
-    vouchers,
-)
+from app.redemptions import annulments, operations, qr, queries, schemas, vouchers
 from app.web import limits
 from app.web.auth import Role, allow, caller
 from app.web.keys import key_provider
@@ -74,18 +66,6 @@ def claim_voucher(body: dict[str, Any]) -> Response:
     """Claim a benefit; a points price is held until the voucher ends."""
     answer = vouchers.claim_voucher(citizen_id=caller().subject_id, **body)
     return Response(answer, content_type=JSON)
-
-
-@blueprint.route("/me/benefits/<string:benefit_code>", methods=["GET"])
-@allow(Role.CITIZEN)
-@limits.per_caller("30/minute")
-@blueprint.response(200, schemas.Eligibility)
-@blueprint.refuses(404)
-def show_eligibility(benefit_code: str) -> eligibility.Eligibility:
-    """What a claim would bring, everything that stands against it, and which ways lead to more."""
-    return eligibility.open_eligibility(
-        keys=key_provider(), citizen_id=caller().subject_id, benefit_code=benefit_code
-    )
 
 
 @blueprint.route("/me/vouchers", methods=["GET"])

@@ -139,8 +139,7 @@ def step(
         fields=["service_order"], basis=order.kind,
     )
     announce(order)
-    if order.merchant_id is not None:
-        _tell_merchant(order, event, moment)
+    tell_merchant(order, event.value, moment)
 
 
 def announce(order: ServiceOrder) -> None:
@@ -152,13 +151,15 @@ def announce(order: ServiceOrder) -> None:
         )
 
 
-def _tell_merchant(order: ServiceOrder, event: Event, moment: datetime) -> None:
-    """Tell the merchant that serves the order what this step was, after the commit."""
+def tell_merchant(order: ServiceOrder, event: str, moment: datetime) -> None:
+    """Tell the merchant that serves the order, if one does, what happened, after the commit."""
+    if order.merchant_id is None:
+        return
     outbox.put(
         citizen_id=order.citizen_id, topic=STEP_TOPIC,
         payload={
             "order_id": str(order.order_id), "merchant_id": str(order.merchant_id),
-            "kind": order.kind, "event": event.value, "state": order.state,
+            "kind": order.kind, "event": event, "state": order.state,
             "held_fen": order.held_fen, "billed_fen": order.billed_fen,
             "owed_fen": order.owed_fen, "happened_at": moment.isoformat(),
         },
@@ -227,11 +228,16 @@ def next_reminder(due_at: datetime, after: datetime) -> datetime | None:
 
 
 def _set_times(order: ServiceOrder, line: Line, moment: datetime) -> None:
-    """Deadlines belong to states that hold, due times to those that owe."""
+    """Deadlines belong to states that hold, due times to those that owe.
+
+    Of what is in use, one reminder when its time is over.
+    """
     if State(order.state) not in HOLDING:
         order.deadline_at = None
     order.due_at = order.remind_at = order.debit_at = order.ask_at = None
-    if State(order.state) in OWING:
+    if State(order.state) is State.IN_USE:
+        order.remind_at = order.use_ends_at
+    elif State(order.state) in OWING:
         order.due_at = moment + timedelta(days=line.pay_within_days)
         order.remind_at = next_reminder(order.due_at, moment)
         order.debit_at = order.due_at if line.collection in BY_WECHAT else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,13 +22,15 @@ from app.service_orders.acts import (
     require_event,
     step,
     take_order,
+    tell_merchant,
 )
 from app.service_orders.models import ServiceOrder
 from app.service_orders.transitions import HOLDING, OWING, Event, State
 from app.trail.operations import SYSTEM
 
 DUE_TOPIC: Final = "service_order_due"
-DEBIT_TOPIC: Final = "service_order_debit"
+OVER_TOPIC: Final = "service_order_over"
+USE_OVER: Final = "use_over"  # what merchants are told: no step, the order stays in use
 # A lost notice is found within ten minutes, later within a day.
 ASKED_OFTEN_FOR: Final = timedelta(days=3)
 ASKED_LATER_EVERY: Final = timedelta(days=1)
@@ -54,7 +56,7 @@ def remind_due_orders(*, limit: int) -> int:
 
 
 def debit_due_orders(*, limit: int) -> int:
-    """For the job: ask for the automatic debit of what was not paid in time; how many."""
+    """For the job: let what was not paid in time be debited, and be asked for until it is paid."""
     due = _due(ServiceOrder.debit_at, limit)
     for citizen_id, order_id in due:
         _debit(citizen_id, order_id)
@@ -97,9 +99,12 @@ def _remind(citizen_id: UUID, order_id: UUID) -> None:
     with transaction() as session:
         order = take_order(citizen_id=citizen_id, order_id=order_id)
         moment = clock(session)
-        if State(order.state) not in OWING or order.due_at is None:
-            return
         if order.remind_at is None or order.remind_at > moment:
+            return
+        if State(order.state) is State.IN_USE:
+            _tell_use_over(order, moment)
+            return
+        if State(order.state) not in OWING or order.due_at is None:
             return
         order.remind_at = next_reminder(order.due_at, moment)
         outbox.put(
@@ -109,6 +114,15 @@ def _remind(citizen_id: UUID, order_id: UUID) -> None:
                 "due_at": order.due_at.isoformat(),
             },
         )
+
+
+def _tell_use_over(order: ServiceOrder, moment: datetime) -> None:
+    """Both sides hear once that it is not back; until the hold ends it can be billed or claimed."""
+    order.remind_at = None
+    outbox.put(
+        citizen_id=order.citizen_id, topic=OVER_TOPIC, payload={"order_id": str(order.order_id)}
+    )
+    tell_merchant(order, USE_OVER, moment)
 
 
 def _ask(citizen_id: UUID, order_id: UUID) -> None:
@@ -130,6 +144,4 @@ def _debit(citizen_id: UUID, order_id: UUID) -> None:
             return
         order.debit_at = None
         order.ask_at = clock(session) + ASKED_EVERY
-        outbox.put(
-            citizen_id=citizen_id, topic=DEBIT_TOPIC, payload={"order_id": str(order_id)}
-        )
+        announce(order)  # what is due is debited by whichever message comes through

@@ -30,8 +30,10 @@ class GuaranteeLine(Base):
     confirm_above_fen: Mapped[int]
     start_within_seconds: Mapped[int]
     use_within_seconds: Mapped[int]
+    claim_within_seconds: Mapped[int] = mapped_column(server_default=text("86400"))
     pay_within_days: Mapped[int]
     collection: Mapped[str]
+    benefit_code: Mapped[str | None]
     proposed_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -80,6 +82,7 @@ class ServiceOrder(Base):
     hold_id: Mapped[UUID]
     held_fen: Mapped[int]
     hold_expires_at: Mapped[datetime]
+    use_ends_at: Mapped[datetime | None]
     nonce: Mapped[str | None]
     billed_fen: Mapped[int] = mapped_column(server_default=text("0"))
     insured_fen: Mapped[int] = mapped_column(server_default=text("0"))

@@ -21,6 +21,7 @@ from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
 from app.ledger import operations as ledger
 from app.ledger.queries import guarantee_balance
+from app.ledger.refusals import InsufficientCredit
 from app.members.queries import consent_state, is_active
 from app.scoring.queries import current_tier
 from app.service_orders.acts import (
@@ -69,13 +70,28 @@ class OfferedLine:
     available_fen: int
     consent_state: str
     is_overdue: bool
+    is_member: bool
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The codes of all that stands against an order, as `create_order` would refuse it."""
+        told = (
+            (ServiceConsentNeeded, self.consent_state != "given" or not self.is_member),
+            (ServiceOrderOverdue, self.is_overdue),
+            (ServiceOrderNotEligible, self.line_fen == 0),
+            (InsufficientCredit, self.line_fen > 0 and self.available_fen == 0),
+        )
+        return tuple(refusal.code for refusal, stands in told if stands)
 
 
-def list_offered_lines(*, citizen_id: UUID) -> list[OfferedLine]:
-    """Every line in use, and what the citizen may use of it."""
+def list_offered_lines(*, citizen_id: UUID, benefit_code: str | None = None) -> list[OfferedLine]:
+    """Every line in use, or those of one benefit, and what the citizen may use of each."""
     with reading():
         tier = current_tier(citizen_id)
-        return [_offered(citizen_id, line, tier) for line in list_lines()]
+        return [
+            _offered(citizen_id, line, tier) for line in list_lines()
+            if benefit_code in {None, line.benefit_code}
+        ]  # fmt: skip
 
 
 def create_order(*, citizen_id: UUID, order_id: UUID, line_id: UUID, amount_fen: int) -> Order:
@@ -188,6 +204,7 @@ def _offered(citizen_id: UUID, line: Line, tier: str | None) -> OfferedLine:
         line=line, line_fen=line_fen, available_fen=max(0, line_fen - used_fen),
         consent_state=consent_state(citizen_id=citizen_id, purpose=line.kind),
         is_overdue=has_overdue(citizen_id=citizen_id, kind=line.kind),
+        is_member=is_active(citizen_id=citizen_id),
     )
 
 
@@ -209,12 +226,14 @@ def _write_order(
     """Write the row before anything is held: a repetition at the same moment waits here."""
     moment = clock(session)
     start_by = moment + timedelta(seconds=line.start_within_seconds)
+    use_ends_at = start_by + CONFIRM_WITHIN + timedelta(seconds=line.use_within_seconds)
     written = session.scalar(
         insert(ServiceOrder)
         .values(
             citizen_id=citizen_id, order_id=order_id, line_id=line.line_id, kind=line.kind,
             state=State.CREATED.value, hold_id=new_id(), held_fen=amount_fen,
-            hold_expires_at=start_by + CONFIRM_WITHIN + timedelta(seconds=line.use_within_seconds),
+            use_ends_at=use_ends_at,
+            hold_expires_at=use_ends_at + timedelta(seconds=line.claim_within_seconds),
             deadline_at=start_by, created_at=moment,
             ask_at=moment + AGREED_ASKED_EVERY if line.collection == PAY_SCORE_CONFIRM else None,
         )

@@ -12,18 +12,20 @@ from app.service_orders.transitions import TRANSITIONS, Event, State
 from app.trail.operations import SYSTEM
 
 
-def record_payment(*, citizen_id: UUID, order_id: UUID, paid_fen: int | None) -> bool:
-    """Note that what is owed was paid; False when nothing is owed, or another amount.
+def record_payment(*, citizen_id: UUID, order_id: UUID, paid_fen: int | None) -> int | None:
+    """Note that what is owed was paid, in fen; None when nothing is owed, or less was paid.
 
-    Refuses `service_order_unknown`.
+    What was paid beyond it is due back to the holder, who owes nothing any more: reconciling tells
+    of it until it was given back.  Refuses `service_order_unknown`.
     """
     with transaction():
         order = take_order(citizen_id=citizen_id, order_id=order_id)
         payable = (State(order.state), Event.PAY) in TRANSITIONS
-        if not payable or paid_fen != order.owed_fen:
-            return False
+        owed_fen = order.owed_fen
+        if not payable or paid_fen is None or paid_fen < owed_fen:
+            return None
         pay(order, Act(new_id(), SYSTEM, "pay"))
-        return True
+        return owed_fen
 
 
 def record_agreement(*, citizen_id: UUID, order_id: UUID) -> bool:

@@ -24,7 +24,10 @@ from app.service_orders.transitions import OWING
 
 @dataclass(frozen=True)
 class Line:
-    """What a guarantor stands for; usable once a second operator has confirmed it."""
+    """What a guarantor stands for; usable once a second operator has confirmed it.
+
+    `benefit_code` None: it was made before lines named the benefit that they carry out.
+    """
 
     line_id: UUID
     kind: str
@@ -37,8 +40,10 @@ class Line:
     confirm_above_fen: int
     start_within_seconds: int
     use_within_seconds: int
+    claim_within_seconds: int
     pay_within_days: int
     collection: str
+    benefit_code: str | None
     is_confirmed: bool
 
     @property
@@ -49,7 +54,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Order:
-    """A service order as it stands; amounts in fen.  `is_disputed`: an objection to it is open."""
+    """A service order as it stands; amounts in fen.  `is_disputed`: an objection to it is open.
+
+    In use it is to be back by `use_ends_at`, and can be billed or claimed until `deadline_at`.
+    """
 
     citizen_id: UUID
     order_id: UUID
@@ -64,6 +72,7 @@ class Order:
     billed_fen: int
     insured_fen: int
     owed_fen: int
+    use_ends_at: datetime
     deadline_at: datetime | None
     due_at: datetime | None
     created_at: datetime
@@ -170,7 +179,8 @@ def _read(session: Session, query: Select[ServiceOrder, str, str, str]) -> list[
             citizen_id=row.citizen_id, order_id=row.order_id, line_id=row.line_id, kind=row.kind,
             line_name=name, guarantor_name=guarantor, collection=collection, state=row.state,
             merchant_id=row.merchant_id, held_fen=row.held_fen, billed_fen=row.billed_fen,
-            insured_fen=row.insured_fen, owed_fen=row.owed_fen, deadline_at=row.deadline_at,
+            insured_fen=row.insured_fen, owed_fen=row.owed_fen,
+            use_ends_at=row.use_ends_at or row.hold_expires_at, deadline_at=row.deadline_at,
             due_at=row.due_at, created_at=row.created_at,
             is_disputed=(row.citizen_id, Item(ORDER, str(row.order_id))) in disputed,
         )
@@ -184,6 +194,7 @@ def _line(row: GuaranteeLine, confirmed: bool) -> Line:  # noqa: FBT001 -- priva
         guarantor_code=row.guarantor_code, guarantor_name=row.guarantor_name,
         merchant_ids=tuple(row.merchant_ids), tiers=row.tiers,
         confirm_above_fen=row.confirm_above_fen, start_within_seconds=row.start_within_seconds,
-        use_within_seconds=row.use_within_seconds, pay_within_days=row.pay_within_days,
-        collection=row.collection, is_confirmed=confirmed,
+        use_within_seconds=row.use_within_seconds,
+        claim_within_seconds=row.claim_within_seconds, pay_within_days=row.pay_within_days,
+        collection=row.collection, benefit_code=row.benefit_code, is_confirmed=confirmed,
     )

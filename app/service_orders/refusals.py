@@ -23,6 +23,14 @@ class GuaranteeLineUnsound(Invalid):
     advice: ClassVar[str] = "担保额度须按评分方案的等级填写，且等级越高额度不得越低。"
 
 
+class GuaranteeLineContradicts(Invalid):
+    """The line gives less than the benefit it names publishes, or confirms at another amount."""
+
+    code: ClassVar[str] = "guarantee_line_contradicts"
+    title: ClassVar[str] = "The line contradicts the published benefit"
+    advice: ClassVar[str] = "与公示的权益不一致：额度、付款天数不得低于公示，确认金额须相同。"
+
+
 class GuarantorUnfit(Invalid):
     """What a clinic lends is a bank's or a hospital's."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from app.service_orders import counter, lines, operations, queries, schemas
+from app.service_orders import counter, eligibility, lines, operations, queries, schemas
 from app.web import limits
 from app.web.auth import Role, allow, caller
 from app.web.keys import key_provider
@@ -49,6 +49,18 @@ def confirm_line(body: dict[str, Any], line_id: UUID) -> queries.Line:
 def list_offered_lines() -> dict[str, Any]:
     """What may be rented without a deposit, or treated before paying."""
     return {"lines": operations.list_offered_lines(citizen_id=caller().subject_id)}
+
+
+@blueprint.route("/me/benefits/<string:benefit_code>", methods=["GET"])
+@allow(Role.CITIZEN)
+@limits.per_caller("30/minute")
+@blueprint.response(200, schemas.Eligibility)
+@blueprint.refuses(404)
+def show_eligibility(benefit_code: str) -> eligibility.Eligibility:
+    """What a claim or an order would bring, what stands against it, and which ways lead to more."""
+    return eligibility.open_eligibility(
+        keys=key_provider(), citizen_id=caller().subject_id, benefit_code=benefit_code
+    )
 
 
 @blueprint.route("/me/service-orders", methods=["POST"])

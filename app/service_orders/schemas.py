@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from marshmallow import fields, post_load, validate
 
+from app.benefits.schemas import BENEFIT_CODE
+from app.redemptions.schemas import Eligibility as ClaimEligibility
 from app.service_orders.acts import COLLECTIONS
 from app.service_orders.lines import NewLine
 from app.service_orders.references import REFERENCE_MAX_CHARS
@@ -59,10 +61,18 @@ class LineProposal(Reason):
     use_within_seconds = fields.Integer(
         load_default=DAY_SECONDS, strict=True, validate=validate.Range(60, 60 * DAY_SECONDS)
     )
+    claim_within_seconds = fields.Integer(
+        load_default=DAY_SECONDS, strict=True, validate=validate.Range(0, 30 * DAY_SECONDS),
+        metadata={"description": "how long after the use it may still be billed or claimed"},
+    )
     pay_within_days = fields.Integer(
         load_default=10, strict=True, validate=validate.Range(0, 60)
     )
     collection = fields.String(load_default="counter", validate=validate.OneOf(COLLECTIONS))
+    benefit_code = fields.String(
+        required=True, validate=BENEFIT_CODE,
+        metadata={"description": "the published benefit that it carries out"},
+    )
 
     @post_load
     def _made(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -84,8 +94,10 @@ class Line(ApiSchema):
     confirm_above_fen = fields.Integer(required=True)
     start_within_seconds = fields.Integer(required=True)
     use_within_seconds = fields.Integer(required=True)
+    claim_within_seconds = fields.Integer(required=True)
     pay_within_days = fields.Integer(required=True)
     collection = fields.String(required=True)
+    benefit_code = fields.String(required=True, allow_none=True)
     is_confirmed = fields.Boolean(required=True)
 
 
@@ -103,12 +115,25 @@ class OfferedLine(ApiSchema):
     available_fen = fields.Integer(required=True)
     consent_state = fields.String(required=True)
     is_overdue = fields.Boolean(required=True)
+    reasons = fields.List(
+        fields.String(), required=True,
+        metadata={"description": "the codes of all refusals of an order; none: it can be made"},
+    )
 
 
 class OfferedLines(ApiSchema):
     """The lines in use."""
 
     lines = fields.List(fields.Nested(OfferedLine), required=True)
+
+
+class Eligibility(ClaimEligibility):
+    """A claim that was not made; of a guarantee an order, on one of the lines that carry it out."""
+
+    lines = fields.List(
+        fields.Nested(OfferedLine), required=True,
+        metadata={"description": "of a guarantee; `reasons` are those of the best line"},
+    )
 
 
 class NewOrder(ApiSchema):
@@ -136,6 +161,9 @@ class Order(ApiSchema):
     billed_fen = fields.Integer(required=True)
     insured_fen = fields.Integer(required=True)
     owed_fen = fields.Integer(required=True)
+    use_ends_at = fields.AwareDateTime(
+        required=True, metadata={"description": "By then it is to be back."}
+    )
     deadline_at = fields.AwareDateTime(required=True, allow_none=True)
     due_at = fields.AwareDateTime(required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
@@ -216,8 +244,10 @@ class SeenOrder(ApiSchema):
     state = fields.String(required=True, attribute="order.state", metadata=STATE)
     held_fen = fields.Integer(required=True, attribute="order.held_fen")
     owed_fen = fields.Integer(required=True, attribute="order.owed_fen")
+    use_ends_at = fields.AwareDateTime(required=True, attribute="order.use_ends_at")
     deadline_at = fields.AwareDateTime(
-        required=True, allow_none=True, attribute="order.deadline_at"
+        required=True, allow_none=True, attribute="order.deadline_at",
+        metadata={"description": "In use: until then it can be billed or claimed."},
     )
     due_at = fields.AwareDateTime(required=True, allow_none=True, attribute="order.due_at")
     created_at = fields.AwareDateTime(required=True, attribute="order.created_at")

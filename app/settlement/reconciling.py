@@ -56,12 +56,13 @@ CLASSES: Final = {
     "bill_missing": "账单未取得",
     "missing_in_bill": "账单缺失",
     "paid_twice": "柜台与支付分重复收款",
+    "refund_due": "支付分多收，差额待退",
     "unknown_there": "账单有款，本方无订单",
 }
 UNMATCHED: Final = (
     "missing_in_ledger", "missing_in_redemptions", "amount_differs", "sheet_differs",
     "pay_score_missing", "paid_there_only", "not_asked", "bill_missing", "missing_in_bill",
-    "paid_twice", "unknown_there",
+    "paid_twice", "refund_due", "unknown_there",
 )  # fmt: skip
 # What may still change its class, and is therefore looked at again.
 UNSETTLED: Final = (
@@ -134,11 +135,13 @@ _PAY_SCORE: Final = f"""
             WHEN t.order_id IS NULL THEN 'not_asked'
             WHEN NOT c.at_counter THEN CASE
                 WHEN t.state <> 'DONE' THEN 'pay_score_missing'
+                WHEN t.total_fen > c.paid_fen THEN 'refund_due'
                 WHEN t.total_fen IS DISTINCT FROM c.paid_fen THEN 'amount_differs'
                 ELSE 'matched' END
             WHEN t.state IN ('CREATED', 'DOING') THEN 'pay_score_open'
             WHEN c.at_counter OR c.owed_fen = 0 AND coalesce(t.total_fen, 0) = 0 THEN 'matched'
-            WHEN t.state = 'DONE' THEN 'paid_there_only'
+            WHEN t.state = 'DONE' THEN CASE c.owed_fen WHEN 0 THEN 'refund_due'
+                ELSE 'paid_there_only' END
             ELSE 'counter_only' END,
         c.order_id::text, c.merchant_id, 'fen', coalesce(c.paid_fen, c.owed_fen), t.total_fen,
         c.booked_at, 1
@@ -147,17 +150,20 @@ _PAY_SCORE: Final = f"""
         AS t (citizen_id uuid, order_id uuid, state text, total_fen bigint)
         ON t.citizen_id = c.citizen_id AND t.order_id = c.order_id
 """
-# What came back from there is no payment any more; who paid in both places gets one back.
+# What came back is no payment any more; who paid in both places, or too much, gets that back.
 _BILL: Final = f"""
     SELECT 'bill', CASE
             WHEN c.paid_fen IS NOT NULL AND NOT c.at_counter THEN CASE
-                WHEN b.net_fen <> c.paid_fen THEN 'amount_differs'
+                WHEN b.net_fen > c.paid_fen THEN 'refund_due'
+                WHEN b.net_fen < c.paid_fen THEN 'amount_differs'
                 WHEN b.bill_on <> :on OR c.booked_at < {_BEGIN} OR c.booked_at >= {_END} THEN 'late'
                 ELSE 'matched' END
             WHEN b.net_fen = 0 THEN 'matched'
             WHEN c.order_id IS NULL THEN 'unknown_there'
-            WHEN c.at_counter THEN 'paid_twice' ELSE 'paid_there_only' END,
-        coalesce(c.order_id::text, b.number), c.merchant_id, 'fen', c.paid_fen, b.net_fen,
+            WHEN c.at_counter THEN 'paid_twice'
+            WHEN c.owed_fen = 0 THEN 'refund_due' ELSE 'paid_there_only' END,
+        coalesce(c.order_id::text, b.number), c.merchant_id, 'fen',
+        coalesce(c.paid_fen, c.owed_fen), b.net_fen,
         coalesce(c.booked_at, b.bill_on::timestamp AT TIME ZONE 'Asia/Shanghai'), 1
     FROM billed b
     LEFT JOIN service_order_collections c

@@ -23,6 +23,7 @@ from app.kernel.jobs import Message
 from app.members.queries import find_openid
 from app.rights.leaving import is_erased
 from app.service_orders.queries import Order, find_order
+from app.service_orders.transitions import State
 from app.web.keys import key_provider
 from app.wechat.gateway import MessageRefused, WeChatGateway
 from app.wechat.models import WeChatMessage
@@ -73,6 +74,17 @@ def send_due(message: Message) -> None:
     _send(message, template_id=template_id, page=ORDERS_PAGE, data=due_data(order))
 
 
+def send_over(message: Message) -> None:
+    """Tell a citizen that the time of use is over, if it is still in use; not of what."""
+    template_id = running_settings().wechat_order_over_template_id
+    order = find_order(
+        citizen_id=message.citizen_id, order_id=UUID(str(message.payload["order_id"]))
+    )
+    if template_id is None or order is None or order.state != State.IN_USE:
+        return
+    _send(message, template_id=template_id, page=ORDERS_PAGE, data=over_data(order))
+
+
 def send_shown_again(message: Message) -> None:
     """Tell a citizen that a pass code of theirs was shown a second time, and refused."""
     template_id = running_settings().wechat_shown_again_template_id
@@ -117,6 +129,15 @@ def due_data(order: Order) -> dict[str, str]:
         "thing1": "信易订单",
         "amount2": f"{yuan}.{fen:02}元",
         "time3": f"{order.due_at.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}",
+    }
+
+
+def over_data(order: Order) -> dict[str, str]:
+    """The parameters of the template 使用到期提醒: 订单, 提示, 到期时间."""
+    return {
+        "thing1": "信易订单",
+        "thing2": "使用时间已到，请归还或到柜台结清",
+        "time3": f"{order.use_ends_at.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}",
     }
 
 

@@ -1,8 +1,9 @@
 """Collecting for service orders through WeChat Pay Score.
 
-Whenever an order changes, a debit is due or WeChat sends a notice, the worker asks Pay Score how
-its order stands and brings the two in line: it creates, completes, lowers, cancels or notes the
-payment.  So nothing depends on what a notice says, in which order they come, or how often.
+Whenever an order changes, a debit is due or WeChat sends a notice, and again and again while
+something is owed past its day, the worker asks Pay Score how its order stands and brings the two
+in line: it creates, completes, lowers, cancels or notes the payment.  So nothing depends on what a
+notice says, in which order they come, or how often; and an outage of any length only delays.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from app.members.queries import database_now, find_openid
 from app.rights.leaving import note_permission_ended
 from app.rights.queries import list_permitting
 from app.service_orders.acts import CHANGED_TOPIC, PAY_SCORE_CONFIRM
-from app.service_orders.due import DEBIT_TOPIC
 from app.service_orders.operations import show_order
 from app.service_orders.payments import record_agreement, record_payment
 from app.service_orders.queries import Order, find_order
@@ -114,7 +114,7 @@ def settle_order(message: Message) -> None:
             client.cancel(out_order_no=number, reason=_NOTHING)
         elif remote.state == "DOING":
             record_agreement(citizen_id=order.citizen_id, order_id=order.order_id)
-            _bring_in_line(client, order, remote, must_debit=message.topic == DEBIT_TOPIC)
+            _bring_in_line(client, order, remote)
 
 
 def tell_order(citizen_id: UUID, order_id: UUID) -> tuple[str, int | None] | None:
@@ -246,8 +246,11 @@ def prune_notices() -> None:
 
 
 def _create(client: PayScoreClient, number: str, order: Order) -> None:
+    """Also for what is owed already, if WeChat was away all the while: it can be debited then."""
     openid = find_openid(keys=key_provider(), citizen_id=order.citizen_id)
-    if State(order.state) in HOLDING and openid is not None:
+    state, collection = State(order.state), order.collection
+    is_wanted = state in HOLDING or (state in OWING and collection != PAY_SCORE_CONFIRM)
+    if is_wanted and openid is not None:
         _ask_for_order(client, number, order, openid)
 
 
@@ -261,9 +264,7 @@ def _ask_for_order(
     )
 
 
-def _bring_in_line(
-    client: PayScoreClient, order: Order, remote: PayScoreOrder, *, must_debit: bool
-) -> None:
+def _bring_in_line(client: PayScoreClient, order: Order, remote: PayScoreOrder) -> None:
     """What an order that runs at WeChat needs, by how ours stands."""
     number, state = remote.out_order_no, State(order.state)
     is_billed = remote.state_description == "MCH_COMPLETE"
@@ -271,8 +272,9 @@ def _bring_in_line(
         client.cancel(out_order_no=number, reason=_NOTHING)
     elif state in _PAID:
         client.sync_paid(out_order_no=number, paid_at=database_now())
-    elif state in OWING and not is_billed and must_debit:
-        client.complete(out_order_no=number, name=CHARGE, amount_fen=order.owed_fen)
+    elif state in OWING and not is_billed:
+        if _is_due(order):
+            client.complete(out_order_no=number, name=CHARGE, amount_fen=order.owed_fen)
     elif state in OWING and remote.total_fen is not None and remote.total_fen > order.owed_fen:
         client.modify(
             out_order_no=number, name=CHARGE, amount_fen=order.owed_fen,
@@ -280,14 +282,23 @@ def _bring_in_line(
         )  # fmt: skip
 
 
+def _is_due(order: Order) -> bool:
+    """Whether the days to pay are over, by the database's clock."""
+    return order.due_at is not None and order.due_at <= database_now()
+
+
 def _note_payment(order: Order, remote: PayScoreOrder) -> None:
     if State(order.state) in _PAID:
         return
-    noted = record_payment(
-        citizen_id=order.citizen_id, order_id=order.order_id, paid_fen=remote.total_fen
+    paid_fen = remote.total_fen
+    noted_fen = record_payment(
+        citizen_id=order.citizen_id, order_id=order.order_id, paid_fen=paid_fen
     )
-    if not noted:  # money that is not owed: somebody must give it back
-        log.error("Pay Score took an amount that is not owed", extra={"state": order.state})
+    if noted_fen != paid_fen:  # somebody must give the rest back, or collect it
+        log.error(
+            "Pay Score took another amount than was owed",
+            extra={"state": order.state, "paid_fen": paid_fen, "noted_fen": noted_fen},
+        )
 
 
 def _openid(citizen_id: UUID) -> str:

@@ -25,9 +25,9 @@ def open_hospital(scene: Scene, operators: tuple[Api, Api]) -> tuple[Shop, str]:
         "guarantor_code": HOSPITAL.credit_code, "guarantor_name": HOSPITAL.name,
         "merchant_ids": [hospital.merchant_id],
         "tiers": {"A": 50_000, "AA": 100_000, "AAA": 300_000}, "confirm_above_fen": 100_000,
-        "pay_within_days": 0, "collection": "pay_score",
+        "pay_within_days": 0, "collection": "pay_score", "benefit_code": "medical",
     })  # fmt: skip
-    tell("here with 0 days to pay, so that the debit can be watched; a city would say 10")
+    tell("here published with 0 days to pay, so that the debit can be watched; a city would say 10")
     return hospital, line_id
 
 

@@ -9,7 +9,7 @@ from demo.setting import SCENIC_SPOT, Shop
 from demo.telling import tell, yuan
 
 CART_FEN, UMBRELLA_FEN, DAMAGE_FEN = 30_000, 9_900, 3_000
-CONFIRM_ABOVE_FEN = 20_000
+CONFIRM_ABOVE_FEN = 9_900  # as the catalogue publishes it
 SHOWN_AT_COUNTER = "483920"
 
 
@@ -21,8 +21,8 @@ def rent_without_deposit(
     line_id = open_line(operators, {
         "kind": "rental", "name": "观光车与雨伞免押", "guarantor_kind": "merchant",
         "guarantor_code": SCENIC_SPOT.credit_code, "guarantor_name": SCENIC_SPOT.name,
-        "merchant_ids": [spot.merchant_id], "tiers": {"A": 10_000, "AA": 30_000, "AAA": 50_000},
-        "confirm_above_fen": CONFIRM_ABOVE_FEN,
+        "merchant_ids": [spot.merchant_id], "tiers": {"A": 9_900, "AA": 30_000, "AAA": 50_000},
+        "confirm_above_fen": CONFIRM_ABOVE_FEN, "benefit_code": "rental",
     })  # fmt: skip
     desk = Desk(spot, line_id, holder)
     tell_offer(holder, line_id, name)

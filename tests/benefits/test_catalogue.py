@@ -49,7 +49,7 @@ SHIPPED = (
     "library", "cinema", "library_children", "transit", "rental", "medical", "scenic_spot",
     "scenic_spot_points", "parking", "school_gym", "sports_ground", "loan",
 )  # fmt: skip
-VERSIONS = {"library_children": 2, "transit": 4, "scenic_spot": 2}  # the others: the first
+VERSIONS = {"library_children": 2, "transit": 4, "rental": 2, "scenic_spot": 2}  # others: first
 
 
 def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClient) -> None:
@@ -83,10 +83,8 @@ def test_the_citys_file_holds_the_promised_figures(app: Flask, client: FlaskClie
     (honour,) = listed["transit"]["honours"]
     assert (honour["record_type"], honour["value"]) == ("honours", {"price_percent": 50})
     assert listed["parking"]["baseline"] == {"free_minutes": 15, "price_percent": 100}
-    assert (650, 180) in [
-        (step["least_score"], step["value"]["free_minutes"])
-        for step in listed["rental"]["score_steps"]
-    ]
+    # The tier that begins at a score of 650.
+    assert listed["rental"]["tiers"]["AA"]["free_minutes"] == 180
     assert {code for code in SHIPPED if listed[code]["offline_allowed"]} == {
         "library_children", "transit", "scenic_spot",
     }  # fmt: skip

@@ -19,7 +19,7 @@ from tests.redemptions.builders import (
     made_up_credit_code,
     set_tier,
 )
-from tests.service_orders.shop import NONCE, Shop, done, make_line
+from tests.service_orders.shop import NONCE, Shop, done, make_line, publish_guarantee
 from tests.trail.assessed import assessed
 
 Made = tuple[dict[str, Any] | None, dict[str, str], dict[str, Any]]  # body, address, query
@@ -48,6 +48,7 @@ def _proposal(world: World) -> dict[str, Any]:
         "guarantor_kind": "bank", "guarantor_code": made_up_credit_code(),
         "guarantor_name": "合作银行", "merchant_ids": [str(world.ours.merchant_id)],
         "tiers": {"AA": 50_000, "AAA": 100_000}, "reason": "协议已签订",
+        "benefit_code": publish_guarantee(world.app),
     }
 
 

@@ -182,7 +182,9 @@ def test_the_ledgers_own_sweep_may_be_first(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
     """The order still ends, and nothing is released twice."""
-    shop = make_shop(committing_app, use_within_seconds=1, start_within_seconds=1)
+    shop = make_shop(
+        committing_app, use_within_seconds=1, claim_within_seconds=0, start_within_seconds=1
+    )
     with committing_app.app_context(), pytest.MonkeyPatch.context() as patched:
         patched.setattr(operations, "CONFIRM_WITHIN", timedelta())
         order_id = shop.started(HELD_FEN)

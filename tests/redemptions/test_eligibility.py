@@ -84,5 +84,5 @@ def test_what_is_not_there_or_not_claimed_says_so(app: Flask, client: FlaskClien
     citizen = make_citizen(app)
     response = client.get(f"{API}/me/benefits/nothing_known", headers=citizen.headers)
     assert outcome(response) == (404, "benefit_unknown")
-    guarantee = publish_benefit(app, kind="guarantee", consent_purpose="anything")
-    assert shown(client, citizen, guarantee)["reasons"] == ["not_claimable"]
+    statement = publish_benefit(app, kind="statement", consent_purpose="anything")
+    assert shown(client, citizen, statement)["reasons"] == ["not_claimable"]

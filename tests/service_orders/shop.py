@@ -23,6 +23,7 @@ from tests.redemptions.builders import (
     make_citizen,
     make_clerk,
     make_merchant,
+    publish_benefit,
 )
 
 NONCE = "483920"
@@ -103,7 +104,8 @@ def make_line(app: Flask, merchant_id: UUID, **facts: Any) -> UUID:
         "guarantor_code": made_up_credit_code(), "guarantor_name": "担保方",
         "merchant_ids": [merchant_id], "tiers": {"AA": LINE_FEN, "AAA": 2 * LINE_FEN},
         "confirm_above_fen": 20_000, "start_within_seconds": 900,
-        "use_within_seconds": 86_400, "pay_within_days": 10, "collection": "counter",
+        "use_within_seconds": 86_400, "claim_within_seconds": 86_400,
+        "pay_within_days": 10, "collection": "counter",
         "proposed_by": new_id(), **facts,
     }  # fmt: skip
     with app.app_context(), transaction() as session:
@@ -111,6 +113,17 @@ def make_line(app: Flask, merchant_id: UUID, **facts: Any) -> UUID:
         session.flush()
         session.add(GuaranteeLineDecision(line_id=line_id, decided_by=new_id()))
     return line_id
+
+
+def publish_guarantee(app: Flask, *, kind: str = "clinic", code: str = "", **facts: Any) -> str:
+    """A benefit that lines of a kind carry out; its code."""
+    word = "deposit_waived_up_to_fen" if kind == "rental" else "pay_later_up_to_fen"
+    fen = {"baseline": 0, "A": 0, "AA": LINE_FEN, "AAA": 2 * LINE_FEN}
+    stated = {
+        "kind": "guarantee", "consent_purpose": kind, "confirm_above_fen": 20_000,
+        "values": {tier: {word: amount} for tier, amount in fen.items()}, **facts,
+    }  # fmt: skip
+    return publish_benefit(app, code=code or f"guarantee_{kind}", **stated)
 
 
 def make_shop(app: Flask, *, tier: str = "AA", **facts: Any) -> Shop:

@@ -11,18 +11,30 @@ from flask import Flask
 from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 
+from app.benefits.catalogue import DIRECTORY
+from app.benefits.operations import load_catalogue
+from app.benefits.queries import list_current
 from app.kernel.ids import new_id
 from app.service_orders import models, schemas
 from app.web.auth import Role
-from demo.load import prepare_programme
+from demo.load import prepare_programme, publish_benefits
 from tests.redemptions.builders import (
     API,
+    benefit_toml,
     made_up_credit_code,
     make_citizen,
     make_merchant,
+    publish_benefit,
     staff_headers,
 )
-from tests.service_orders.shop import done, make_line, make_shop, refusal
+from tests.service_orders.shop import (
+    LINE_FEN,
+    done,
+    make_line,
+    make_shop,
+    publish_guarantee,
+    refusal,
+)
 from tests.trail.assessed import assessed
 
 HEALTH = re.compile(
@@ -30,9 +42,21 @@ HEALTH = re.compile(
     r"|patient|icd|health|note|remark|comment|text|诊断|科室|病|药"
 )
 LINES = f"{API}/guarantee-lines"
+GUARANTEE: dict[str, Any] = {
+    "kind": "guarantee", "consent_purpose": "clinic", "confirm_above_fen": 20_000,
+    "values": {
+        "baseline": {"pay_later_up_to_fen": 0, "pay_later_days": 0},
+        "A": {"pay_later_up_to_fen": 0, "pay_later_days": 0},
+        "AA": {"pay_later_up_to_fen": 50_000, "pay_later_days": 10},
+        "AAA": {"pay_later_up_to_fen": 100_000, "pay_later_days": 10},
+    },
+}
 
 
 def proposal(app: Flask, **changes: Any) -> dict[str, Any]:
+    """A line that gives just what its benefit publishes."""
+    if "benefit_code" not in changes:
+        changes["benefit_code"] = publish_guarantee(app)
     return {
         "line_id": str(new_id()), "kind": "clinic", "name": "先诊疗后付费",
         "guarantor_kind": "bank", "guarantor_code": made_up_credit_code(),
@@ -48,10 +72,13 @@ def operators(app: Flask) -> list[Any]:
 
 
 def test_s61_r21_a_line_takes_two_operators_and_an_assessment(
-    app: Flask, client: FlaskClient, operators: list[Any]
+    app: Flask, client: FlaskClient, operators: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposer, another = operators
-    body = proposal(app)
+    with monkeypatch.context() as patched:  # the benefit would have been assessed for the same
+        patched.setattr("app.benefits.operations.require_assessed_sharing", lambda _: None)
+        load_catalogue(benefit_toml("unassessed", **GUARANTEE))
+    body = proposal(app, benefit_code="unassessed")
     for _ in range(2):  # sent again
         made = done(client.post(LINES, json=body, headers=proposer), 201)
         assert made["is_confirmed"] is False
@@ -71,7 +98,7 @@ def test_s61_r21_a_line_takes_two_operators_and_an_assessment(
     done(client.post(f"{API}/me/service-orders", json=order, headers=holder.headers), 201)
     offered = done(client.get(f"{API}/me/guarantee-lines", headers=holder.headers))["lines"]
     assert [(one["line_fen"], one["available_fen"]) for one in offered] == [(50_000, 49_900)]
-    other = client.post(LINES, json=body | {"pay_within_days": 3}, headers=proposer)
+    other = client.post(LINES, json=body | {"pay_within_days": 30}, headers=proposer)
     assert refusal(other) == "id_reused"
 
 
@@ -83,6 +110,129 @@ def test_a_higher_tier_never_gets_less(
 ) -> None:
     answer = client.post(LINES, json=proposal(app, tiers=tiers), headers=operators[0])
     assert (answer.status_code, refusal(answer)) == (422, "guarantee_line_unsound")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tiers": {"AA": 49_999, "AAA": 100_000}}, {"tiers": {"AAA": 100_000}},
+        {"pay_within_days": 9}, {"confirm_above_fen": 19_999}, {"confirm_above_fen": 20_001},
+        {"kind": "rental", "guarantor_kind": "merchant"},
+    ],
+)
+def test_r13_a_line_gives_what_is_published_and_never_less(
+    app: Flask, client: FlaskClient, operators: list[Any], changes: dict[str, Any]
+) -> None:
+    code = publish_benefit(app, **GUARANTEE)
+    body = proposal(app, benefit_code=code)
+    answer = client.post(LINES, json=body | changes, headers=operators[0])
+    assert (answer.status_code, refusal(answer)) == (422, "guarantee_line_contradicts")
+    assert answer.get_json()["version"] == 1
+    if "kind" not in changes:
+        told = {name: answer.get_json()[name] for name in (
+            "tiers_fen", "pay_within_days", "confirm_above_fen"
+        )}  # fmt: skip
+        assert told == {
+            "tiers_fen": {"A": 0, "AA": 50_000, "AAA": 100_000}, "pay_within_days": 10,
+            "confirm_above_fen": 20_000,
+        }  # fmt: skip
+    more = {"tiers": {"A": 1, "AA": 50_000, "AAA": 100_000}, "pay_within_days": 11}
+    made = done(client.post(LINES, json=body | more, headers=operators[0]), 201)
+    assert made["benefit_code"] == code
+
+
+def test_r13_by_steps_a_tier_gets_what_its_highest_score_is_promised(
+    app: Flask, client: FlaskClient, operators: list[Any]
+) -> None:
+    """The tiers begin at 550, 650 and 750: a step at 700 is within the second."""
+    word = "deposit_waived_up_to_fen"
+    code = publish_guarantee(
+        app, kind="rental", code="by_steps", values={"baseline": {word: 0}},
+        step=[{"least_score": 700, "value": {word: 9_900}},
+              {"least_score": 760, "value": {word: 50_000}}],
+    )  # fmt: skip
+    rental = {"kind": "rental", "guarantor_kind": "merchant"}
+    for tiers, is_enough in (
+        ({"AA": 9_899, "AAA": 50_000}, False), ({"AA": 9_900, "AAA": 49_999}, False),
+        ({"AA": 9_900, "AAA": 50_000}, True),
+    ):  # fmt: skip
+        body = proposal(app, benefit_code=code, tiers=tiers, **rental)
+        answer = client.post(LINES, json=body, headers=operators[0])
+        assert answer.status_code == (201 if is_enough else 422), answer.text
+
+
+def test_what_a_line_cannot_carry_out_is_refused(
+    app: Flask, client: FlaskClient, operators: list[Any]
+) -> None:
+    ticket = publish_benefit(app)
+    honoured = publish_benefit(app, **GUARANTEE, honour=[
+        {"record_type": "honours", "value": {"pay_later_up_to_fen": 200_000, "pay_later_days": 10}}
+    ])  # fmt: skip
+    for code, expected in (
+        (ticket, "guarantee_line_contradicts"), (honoured, "guarantee_line_contradicts"),
+        ("nothing_known", "benefit_unknown"),
+    ):  # fmt: skip
+        body = proposal(app, benefit_code=code)
+        assert refusal(client.post(LINES, json=body, headers=operators[0])) == expected
+
+
+def test_what_is_published_between_two_operators_counts(
+    app: Flask, client: FlaskClient, operators: list[Any]
+) -> None:
+    code = publish_benefit(app, **GUARANTEE)
+    body = proposal(app, benefit_code=code)
+    done(client.post(LINES, json=body, headers=operators[0]), 201)
+    publish_benefit(app, code=code, **GUARANTEE | {"version": 2, "confirm_above_fen": 30_000})
+    path, reason = f"{LINES}/{body['line_id']}/confirmation", {"reason": "协议已核对"}
+    late = client.post(path, json=reason, headers=operators[1])
+    assert refusal(late) == "guarantee_line_contradicts"
+
+
+def test_r13_what_ships_can_be_carried_out_as_it_is_published(
+    app: Flask, client: FlaskClient, operators: list[Any]
+) -> None:
+    publish_benefits((DIRECTORY / "jinhua.toml").read_text(encoding="utf-8"))
+    guarantees = [one for one in list_current() if one.kind == "guarantee"]
+    assert {one.code for one in guarantees} == {"rental", "medical"}
+    for one in guarantees:
+        word = next(word for word in one.baseline if word.endswith("_fen"))
+        body = proposal(
+            app, benefit_code=one.code, kind=one.consent_purpose, guarantor_kind="bank",
+            tiers={tier: value[word] for tier, value in one.tiers.items()},
+            confirm_above_fen=one.confirm_above_fen,
+        )
+        done(client.post(LINES, json=body, headers=operators[0]), 201)
+
+
+def test_r5_eligibility_for_a_guarantee_tells_what_an_order_would_meet(
+    app: Flask, client: FlaskClient
+) -> None:
+    """From the lines that carry it out: what one would get, why not, and what comes next."""
+    prepare_programme()
+    code = publish_guarantee(app, kind="rental")
+
+    def shown(headers: Any) -> dict[str, Any]:
+        return done(client.get(f"{API}/me/benefits/{code}", headers=headers))
+
+    nobody = make_citizen(app)
+    found = shown(nobody.headers)
+    assert (found["reasons"], found["lines"]) == (["guarantee_line_unknown"], [])
+    shop = make_shop(app, benefit_code=code)
+    make_line(app, shop.clerk.merchant_id)  # another, of no benefit
+    found = shown(nobody.headers)
+    assert found["reasons"] == ["service_consent_needed", "service_order_not_eligible"]
+    assert found["offer"]["next_tier"] == {
+        "tier": "AA", "value": {"deposit_waived_up_to_fen": LINE_FEN}, "missing_score": 650
+    }
+    assert found["ways"]
+    mine = shown(shop.holder.headers)
+    [line] = mine["lines"]
+    assert (mine["reasons"], line["line"]["line_id"]) == ([], str(shop.line_id))
+    assert (line["line_fen"], line["available_fen"]) == (LINE_FEN, LINE_FEN)
+    assert mine["offer"]["value"] == {"deposit_waived_up_to_fen": LINE_FEN}
+    shop.ordered(LINE_FEN)
+    assert shown(shop.holder.headers)["reasons"] == ["insufficient_credit"]
+    assert refusal(shop.order(1)) == "insufficient_credit"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.ledger.queries import balance
+from app.service_orders import operations
 from app.service_orders.due import expire_due_orders
 from app.service_orders.transitions import TRANSITIONS, State
 from tests.ledger.checks import assert_ledger_balances
@@ -146,6 +148,40 @@ def test_an_order_ends_by_the_databases_clock(app: Flask) -> None:
         assert refusal(answer) == "service_order_expired"
     assert expire_due_orders(limit=10) == 1
     assert (shop.state(order_id), shop.account()) == ("expired", (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "state"),
+    [
+        ("claim", {"amount_fen": 9_900}, "claimed"),
+        ("complete", {"total_fen": 1_500}, "completed"),
+        ("complete", {"total_fen": 0}, "released"),
+    ],
+)
+def test_l8_what_is_not_back_in_time_is_claimed_until_the_hold_ends_and_not_after(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, verb: str, body: dict[str, Any], state: str
+) -> None:
+    """The hold outlives the use by the line's grace; at its end nothing is posted."""
+    monkeypatch.setattr(operations, "CONFIRM_WITHIN", timedelta())
+    shop = make_shop(
+        app, start_within_seconds=1, use_within_seconds=1, claim_within_seconds=7_200
+    )
+    late, too_late = shop.started(), shop.started()
+    assert one_value(
+        "SELECT bool_and(o.deadline_at = t.hold_expires_at"
+        " AND t.hold_expires_at = o.use_ends_at + interval '2 hours')"
+        " FROM service_orders o JOIN ledger_transfers t ON t.transfer_id = o.hold_id"
+    )
+    one_value("SELECT pg_sleep_until(max(use_ends_at)) FROM service_orders")
+    assert done(shop.counter(late, verb, **body))["state"] == state
+    with transaction() as session:
+        session.execute(
+            text("UPDATE service_orders SET deadline_at = clock_timestamp() WHERE order_id = :id"),
+            {"id": too_late},
+        )
+    assert refusal(shop.counter(too_late, verb, **body)) == "service_order_expired"
+    assert expire_due_orders(limit=10) == 1
+    assert (shop.state(late), shop.state(too_late)) == (state, "expired")
 
 
 def test_a_dispute_stops_the_clock_and_only_lowers(shop: Shop) -> None:
@@ -284,8 +320,8 @@ def test_r23_the_counter_learns_nothing_about_the_person(app: Flask, shop: Shop)
     )
     seen = done(answer)["orders"]
     assert set(seen[0]) == {
-        "reference", "order_id", "kind", "state", "held_fen", "owed_fen", "deadline_at",
-        "due_at", "created_at", "is_disputed",
+        "reference", "order_id", "kind", "state", "held_fen", "owed_fen", "use_ends_at",
+        "deadline_at", "due_at", "created_at", "is_disputed",
     }  # fmt: skip
     assert str(shop.holder.citizen_id) not in answer.text
     assert shop.reference(order_id) != shop.reference(order_id)

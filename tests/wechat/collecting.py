@@ -1,13 +1,16 @@
-"""Somebody whose orders are collected by Pay Score, the shop, and the worker."""
+"""A shop whose line collects by Pay Score, its customer, and the worker that settles."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from flask import Flask
 from sqlalchemy import text
 
+from app.config import Settings
 from app.kernel import jobs
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
@@ -20,6 +23,8 @@ from tests.members.api import Person, claims_of, join, made_up_person
 from tests.redemptions.builders import Citizen, give_consent, make_clerk, make_merchant, set_tier
 from tests.service_orders.shop import Shop, done, make_line
 from wechat_integration.sandbox.control import SandboxControl
+
+ORDERS = "/v3/payscore/serviceorder"
 
 
 @dataclass
@@ -49,9 +54,18 @@ class Collecting:
                     delivered += 1
 
     def debit(self) -> None:
-        with self.worker.app_context():
-            due.debit_due_orders(limit=10)
+        """The days to pay are over."""
+        self.be_due()
         self.work()
+
+    def be_due(self) -> None:
+        with self.worker.app_context():
+            with transaction() as session:
+                session.execute(text(
+                    "UPDATE service_orders SET due_at = clock_timestamp(),"
+                    " debit_at = clock_timestamp() WHERE debit_at IS NOT NULL"
+                ))
+            due.debit_due_orders(limit=10)
 
     def ask(self) -> int:
         """Ask WeChat about what is due to be asked for; how many orders."""
@@ -112,6 +126,17 @@ class Collecting:
             return pay_score._client().has_permission(openid=self.openid)  # noqa: SLF001
 
 
+def pay_score_account(settings: Settings) -> dict[str, Any]:
+    assert settings.wechat_pay_file is not None
+    found: dict[str, Any] = json.loads(settings.wechat_pay_file.read_text(encoding="utf-8"))
+    return found
+
+
+def message_about(collecting: Collecting, order_id: str) -> Message:
+    citizen_id = collecting.shop.holder.citizen_id
+    return Message(citizen_id, UUID(order_id), CHANGED_TOPIC, {"order_id": order_id})
+
+
 def make_collecting(app: Flask, worker: Flask, sandbox: SandboxControl) -> Collecting:
     """A member with WeChat who permits debits, and a shop whose line collects by them."""
     person = made_up_person(sandbox)
@@ -124,7 +149,7 @@ def make_collecting(app: Flask, worker: Flask, sandbox: SandboxControl) -> Colle
     set_tier(app, holder.citizen_id, "AA")
     give_consent(app, holder.citizen_id, "rental")
     merchant_id = make_merchant(app)
-    line_id = make_line(app, merchant_id, collection="pay_score", pay_within_days=0)
+    line_id = make_line(app, merchant_id, collection="pay_score")
     clerk = make_clerk(app, merchant_id=merchant_id)
     sandbox.permit_pay_score(openid=person.openid)
     return Collecting(Shop(app.test_client(), line_id, clerk, holder), worker, person)

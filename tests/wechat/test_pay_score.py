@@ -2,70 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import random
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
 import pytest
-from flask import Flask
-from werkzeug.serving import make_server
+from sqlalchemy import text
 
-from app.config import Settings
-from app.kernel.clock import CITY_ZONE
-from app.kernel.jobs import Message
-from app.members.queries import database_now
+from app.kernel.database import transaction
+from app.kernel.jobs import Message, WorkerSettings
 from app.service_orders import due
-from app.service_orders.payments import record_payment
-from app.settlement import reconciling
+from app.service_orders.acts import CHANGED_TOPIC
 from app.wechat import pay_score
-from tests.ledger.checks import assert_ledger_balances
 from tests.service_orders.shop import NONCE, done, refusal
-from tests.wechat.collecting import Collecting, make_collecting
-from wechat_integration.pay_score import PayScoreAccount, PayScoreClient
+from tests.wechat.collecting import ORDERS, Collecting, message_about, pay_score_account
 from wechat_integration.sandbox.control import FaultKind, SandboxControl
 from wechat_integration.sandbox.pay_keys import made_up_pay_keys
 from wechat_integration.sandbox.pay_notices import notice_body, signed_headers
 
 NOTICES = "/wechat/pay-score"
-ORDERS = "/v3/payscore/serviceorder"
 PERMISSION = "/api/v1/me/pay-score/permission"
-
-
-@pytest.fixture
-def served(committing_app: Flask, settings: Settings) -> Iterator[None]:
-    """The application where WeChat sends its notices."""
-    assert settings.wechat_pay_file is not None
-    account = pay_score_account(settings)
-    port = urlsplit(str(account["notify_url"])).port
-    server = make_server("127.0.0.1", port or 0, committing_app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def pay_score_account(settings: Settings) -> dict[str, Any]:
-    assert settings.wechat_pay_file is not None
-    found: dict[str, Any] = json.loads(settings.wechat_pay_file.read_text(encoding="utf-8"))
-    return found
-
-
-@pytest.fixture
-def collecting(
-    committing_app: Flask, worker_app: Flask, sandbox: SandboxControl
-) -> Iterator[Collecting]:
-    yield make_collecting(committing_app, worker_app, sandbox)
-    with committing_app.app_context():
-        assert_ledger_balances()
 
 
 def test_what_is_not_paid_in_time_is_debited_once(
@@ -90,11 +48,6 @@ def test_a_notice_is_sent_again_until_it_is_taken(
     with collecting.worker.app_context():  # the next look finds the payment without any notice
         pay_score.settle_order(message_about(collecting, order_id))
     assert collecting.shop.state(order_id) == "paid"
-
-
-def message_about(collecting: Collecting, order_id: str) -> Message:
-    citizen_id = collecting.shop.holder.citizen_id
-    return Message(citizen_id, UUID(order_id), due.DEBIT_TOPIC, {"order_id": order_id})
 
 
 def resource(collecting: Collecting, order_id: str, **changes: str) -> dict[str, Any]:
@@ -167,17 +120,6 @@ def test_a_lowered_bill_is_lowered_at_wechat_too(
     assert collecting.shop.state(order_id) == "paid"
 
 
-def test_another_amount_than_owed_is_not_taken_for_it(
-    collecting: Collecting, sandbox: SandboxControl
-) -> None:
-    order_id = collecting.billed()
-    done(collecting.shop.act(order_id, "dispute"))
-    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
-    done(collecting.shop.counter(order_id, "resolve", amount_fen=1_000))
-    collecting.work()
-    assert collecting.shop.state(order_id) == "completed"
-
-
 def test_what_is_paid_at_the_counter_is_not_debited(collecting: Collecting) -> None:
     before, after = collecting.shop.started(), collecting.billed()
     for order_id in (before, after):
@@ -221,6 +163,74 @@ def test_an_outage_means_again(collecting: Collecting, sandbox: SandboxControl) 
     assert collecting.remote(order_id) == ("DOING", "USER_CONFIRM")
 
 
+def lose_messages(collecting: Collecting, sandbox: SandboxControl) -> None:
+    """WeChat is away for all tries of what waits: the worker gives it up."""
+    sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path=ORDERS)
+    with collecting.worker.app_context():
+        with transaction() as session:
+            rows = session.execute(text("SELECT * FROM outbox_take(100)")).all()
+        waiting = [
+            Message(row.citizen_id, row.message_id, row.topic, row.payload)
+            for row in rows if row.topic == CHANGED_TOPIC
+        ]  # fmt: skip
+        assert waiting
+        for message in waiting:
+            for _ in range(WorkerSettings.tries):
+                with pytest.raises(pay_score.PayScoreIsUnavailable):
+                    pay_score.settle_order(message)
+    sandbox.clear_faults()
+
+
+def ask_now(collecting: Collecting, admin: psycopg.Connection[Any]) -> int:
+    admin.execute("UPDATE service_orders SET ask_at = clock_timestamp() WHERE ask_at IS NOT NULL")
+    return collecting.ask()
+
+
+def test_a_debit_survives_an_outage_that_is_longer_than_the_tries(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.shop.started()
+    collecting.work()
+    done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.work()
+    assert collecting.remote(order_id) == ("DOING", "USER_CONFIRM")
+    collecting.be_due()
+    lose_messages(collecting, sandbox)
+    assert ask_now(collecting, admin) == 1
+    assert collecting.remote(order_id) == ("DOING", "MCH_COMPLETE")
+    sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
+    assert ask_now(collecting, admin) == 1
+    assert collecting.shop.state(order_id) == "paid"
+
+
+def test_an_order_that_fell_into_an_outage_whole_is_made_and_debited_after_it(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.shop.started()
+    done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.be_due()
+    lose_messages(collecting, sandbox)
+    for expected in ("USER_CONFIRM", "MCH_COMPLETE"):
+        assert ask_now(collecting, admin) == 1
+        assert collecting.remote(order_id) == ("DOING", expected)
+
+
+def test_a_refused_debit_is_tried_again(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    order_id = collecting.shop.started()
+    done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
+    collecting.work()
+    complete = f"{ORDERS}/{collecting.number(order_id)}/complete"
+    sandbox.add_fault(kind=FaultKind.REDIRECT, path=complete)  # for good, as the client reads it
+    collecting.debit()
+    assert sandbox.count_calls(path=complete) == 1
+    assert collecting.remote(order_id) == ("DOING", "USER_CONFIRM")
+    sandbox.clear_faults()
+    assert ask_now(collecting, admin) == 1
+    assert collecting.remote(order_id) == ("DOING", "MCH_COMPLETE")
+
+
 def test_what_is_due_is_reminded_of_without_saying_for_what(
     collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
 ) -> None:
@@ -243,6 +253,32 @@ def test_what_is_due_is_reminded_of_without_saying_for_what(
     )
     collecting.work()
     assert len(sandbox.sent_messages()) == 1  # nobody is reminded of what is paid
+
+
+def test_both_sides_hear_once_that_the_time_of_use_is_over(
+    collecting: Collecting, sandbox: SandboxControl, admin: psycopg.Connection[Any]
+) -> None:
+    """The holder not of what; the merchant by the webhook of its orders, which stay in use."""
+    sandbox.grant_accepts(openid=collecting.openid, template_id="template-over", count=5)
+    over, back = collecting.shop.started(), collecting.shop.started()
+    done(collecting.shop.counter(back, "complete", total_fen=0))
+    collecting.work()
+    with collecting.worker.app_context():
+        assert due.remind_due_orders(limit=10) == 0  # not yet
+        admin.execute(
+            "UPDATE service_orders SET remind_at = clock_timestamp() WHERE remind_at = use_ends_at"
+        )
+        assert [due.remind_due_orders(limit=10) for _ in range(2)] == [1, 0]
+    told = admin.execute(
+        "SELECT payload ->> 'order_id', payload ->> 'state', payload ->> 'merchant_id'"
+        " FROM outbox WHERE payload ->> 'event' = 'use_over'"
+    )
+    assert told.fetchall() == [(over, "in_use", str(collecting.shop.clerk.merchant_id))]
+    collecting.work()
+    (sent,) = sandbox.sent_messages()
+    assert (sent.template_id, sent.data["thing1"]) == ("template-over", "信易订单")
+    assert "雨伞" not in str(sent.data)
+    assert collecting.shop.state(over) == "in_use"
 
 
 def test_old_notices_are_forgotten(
@@ -310,120 +346,3 @@ def test_the_permission_is_asked_for_and_taken_back(
     sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path="/v3/payscore/permissions")
     answer = client.post(PERMISSION, headers=headers)
     assert (answer.status_code, refusal(answer)) == (503, "pay_score_unavailable")
-
-
-def test_o7_every_bill_of_a_day_is_in_a_class_by_what_pay_score_says(
-    collecting: Collecting, sandbox: SandboxControl
-) -> None:
-    orders = [collecting.shop.started() for _ in range(4)]
-    collecting.work()
-    for order_id in orders:
-        done(collecting.shop.counter(order_id, "complete", total_fen=1_500))
-    collecting.debit()
-    noted, unnoted, unpaid, at_counter = orders
-    done(collecting.shop.counter(at_counter, "payment"))
-    for order_id in (noted, unnoted):
-        sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
-    with collecting.worker.app_context():
-        pay_score.settle_order(message_about(collecting, noted))
-    found = reconciled(collecting)
-    assert dict(found.counts) == {
-        "matched": 1, "paid_there_only": 1, "pay_score_open": 2,
-    }  # fmt: skip
-    [lost] = found.unmatched
-    assert (lost.subject, lost.our_amount, lost.their_amount) == (unnoted, 1_500, 1_500)
-    collecting.work()  # tells WeChat of the counter
-    sandbox.add_fault(kind=FaultKind.UNAVAILABLE, path=ORDERS)
-    assert dict(reconciled(collecting).counts) == {"not_asked": 4}
-    sandbox.clear_faults()
-    with collecting.worker.app_context():
-        pay_score.settle_order(message_about(collecting, unnoted))
-    settled = reconciled(collecting)
-    assert dict(settled.counts) == {"matched": 3, "pay_score_open": 1}
-    assert settled.unmatched == ()
-    assert collecting.shop.state(unpaid) == "completed"
-
-
-def test_o7_the_bill_of_a_day_is_held_against_its_orders_both_ways(
-    collecting: Collecting, sandbox: SandboxControl
-) -> None:
-    """As it is fetched: what only one side has, what was paid in both places, what came back."""
-    shop, today = collecting.shop, database_day(collecting)
-    orders = [shop.started() for _ in range(4)]
-    collecting.work()
-    for order_id in orders:
-        done(shop.counter(order_id, "complete", total_fen=1_500))
-    collecting.debit()
-    noted, unnoted, twice, lost = orders
-    for order_id in (noted, unnoted, twice):
-        sandbox.pay_pay_score(out_order_no=collecting.number(order_id))
-    done(shop.counter(twice, "payment"))
-    pay_strangely(collecting, sandbox, amount_fen=800)
-    with collecting.worker.app_context():
-        pay_score.settle_order(message_about(collecting, noted))
-        assert record_payment(
-            citizen_id=shop.holder.citizen_id, order_id=UUID(lost), paid_fen=1_500
-        )
-    assert bill_classes(collecting, today) == {"bill_awaited": 1}
-    sandbox.advance_clock(seconds=2 * 86_400)
-    sandbox.add_fault(kind=FaultKind.GARBAGE, path="/v3/billdownload/file", requests=2)
-    asked = sandbox.count_calls(path=ORDERS)
-    found = bill_classes(collecting, today)
-    assert found == {
-        "matched": 1, "paid_there_only": 1, "paid_twice": 1, "missing_in_bill": 1,
-        "unknown_there": 1,
-    }  # fmt: skip
-    assert sandbox.count_calls(path=ORDERS) == asked + 1, "only of what no bill tells"
-    fetched = sandbox.count_calls(path="/v3/billdownload/file")
-    for order_id in (twice, unnoted):
-        sandbox.refund_pay_score(out_order_no=collecting.number(order_id), amount_fen=1_500)
-    sandbox.advance_clock(seconds=2 * 86_400)
-    later = today + timedelta(days=2)
-    assert bill_classes(collecting, later) == {"matched": 2}
-    assert bill_classes(collecting, today) == {
-        "matched": 3, "missing_in_bill": 1, "unknown_there": 1,
-    }  # fmt: skip
-    assert sandbox.count_calls(path="/v3/billdownload/file") == fetched + 1, "once each"
-
-
-def pay_strangely(collecting: Collecting, sandbox: SandboxControl, *, amount_fen: int) -> None:
-    """A payment on the account that no order of ours stands behind."""
-    client = PayScoreClient(account=PayScoreAccount(
-        **pay_score_account(collecting.worker.extensions["card_settings"])
-    ))  # fmt: skip
-    client.create(
-        out_order_no="stranger", introduction="雨伞", risk_fen=9_900, openid=collecting.openid
-    )
-    client.complete(out_order_no="stranger", name="租借费", amount_fen=amount_fen)
-    client.close()
-    sandbox.pay_pay_score(out_order_no="stranger")
-
-
-def database_day(collecting: Collecting) -> date:
-    with collecting.worker.app_context():
-        return database_now().astimezone(CITY_ZONE).date()
-
-
-def bill_classes(collecting: Collecting, on: date) -> dict[str, int]:
-    with collecting.worker.app_context():
-        reconciling.reconcile_day(on=on, pay_score=pay_score)
-        found = reconciling.find_day(on=on)
-    return {one.class_: one.item_count for one in found.counts if one.comparison == "bill"}
-
-
-@dataclass(frozen=True)
-class Reconciled:
-    counts: tuple[tuple[str, int], ...]
-    unmatched: tuple[reconciling.Unmatched, ...]
-
-
-def reconciled(collecting: Collecting) -> Reconciled:
-    """Today's orders, as the worker reconciles them."""
-    with collecting.worker.app_context():
-        today = database_now().astimezone(CITY_ZONE).date()
-        reconciling.reconcile_day(on=today, pay_score=pay_score)
-        found = reconciling.find_day(on=today)
-    counts = tuple(
-        (one.class_, one.item_count) for one in found.counts if one.comparison == "pay_score"
-    )
-    return Reconciled(counts, found.unmatched)
