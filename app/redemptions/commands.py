@@ -7,6 +7,7 @@ from typing import IO
 import click
 from flask.cli import with_appcontext
 
+from app.kernel.amounts import in_yuan
 from app.kernel.errors import DomainError
 from app.redemptions import offline_lists, offline_uploads
 from app.web.keys import key_provider
@@ -62,7 +63,7 @@ def report_offline() -> None:
     """Keys, the worst case, and every code that was signed and never issued; exit 1 if any was."""
     for kid, state in offline_lists.list_voucher_keys(keys=key_provider()):
         click.echo(f"key {kid.hex()} {state}")
-    click.echo(f"worst case {offline_uploads.worst_case_fen() / 100:.2f} yuan")
+    click.echo(f"worst case {in_yuan(offline_uploads.worst_case_fen())} yuan")
     unissued = offline_uploads.list_unissued()
     for one in unissued:
         digest = one["code_digest"].hex()
