@@ -116,14 +116,15 @@ class Sized(Protocol):
     def __call__(self, *, ci: int, full: int) -> int: ...
 
 
+def size(*, ci: int, full: int) -> int:
+    """How much to do in this run."""
+    return full if os.environ.get("CARD_TEST_SIZE") == "full" else ci
+
+
 @pytest.fixture(scope="session")
 def sized() -> Sized:
     """`sized(ci=1_000, full=10_000)`: how much to do in this run."""
-
-    def pick(*, ci: int, full: int) -> int:
-        return full if os.environ.get("CARD_TEST_SIZE") == "full" else ci
-
-    return pick
+    return size
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+FEN_PER_YUAN = 100
+
+
+def in_yuan(amount_fen: int) -> str:
+    """An amount as people read it: 1205 is `12.05`."""
+    yuan, fen = divmod(abs(amount_fen), FEN_PER_YUAN)
+    return f"{'-' if amount_fen < 0 else ''}{yuan}.{fen:02}"
+
 
 def split(total_units: int, weights: Sequence[int]) -> list[int]:
     """Share out an amount by weights, by largest remainder; the shares always sum to the amount.

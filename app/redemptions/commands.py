@@ -7,6 +7,7 @@ from typing import IO
 import click
 from flask.cli import with_appcontext
 
+from app.kernel.amounts import in_yuan
 from app.kernel.errors import DomainError
 from app.redemptions import offline_lists, offline_uploads
 from app.web.keys import key_provider
@@ -63,9 +64,9 @@ def report_offline() -> None:
     for kid, state in offline_lists.list_voucher_keys(keys=key_provider()):
         click.echo(f"key {kid.hex()} {state}")
     worst = offline_lists.worst_case()
-    click.echo(f"worst case {worst.total_fen / 100:.2f} yuan")
+    click.echo(f"worst case {in_yuan(worst.total_fen)} yuan")
     for benefit_code, fen in sorted(worst.by_benefit_fen.items()):
-        click.echo(f"worst case of {benefit_code} alone {fen / 100:.2f} yuan")
+        click.echo(f"worst case of {benefit_code} alone {in_yuan(fen)} yuan")
     unissued = offline_uploads.list_unissued()
     for one in unissued:
         digest = one["code_digest"].hex()

@@ -1,11 +1,14 @@
 """Trying a proposed version on everybody before it applies: a job, by the arithmetic of the score.
 
 Both versions are computed for the day on which the draft would begin to apply, over the records as
-they are now, so that a difference comes from the rules alone.
+they are now, so that a difference comes from the rules alone.  Each citizen counts with the score
+that is theirs: their own, or that of their household.  Who has none by one of the versions, because
+they are in no household, is not counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -13,6 +16,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     CompoundSelect,
     Select,
@@ -36,7 +40,8 @@ from app.members.classes import open_coarse_classes
 from app.scoring.figures import NO_TIER, Comparison, Outcome
 from app.scoring.models import SchemeDryRun
 from app.scoring.queries import published_scheme
-from app.scoring.scheme import Scheme
+from app.scoring.scheme import Scheme, Subject
+from app.scoring.subjects import find_subjects
 from app.scoring.totals import select_totals
 from app.scoring.version_queries import (
     DryRun,
@@ -52,6 +57,7 @@ from app.trail.operations import Actor, record_act, require_reason
 DRY_RUN_TOPIC = "scheme_dry_run"
 SLICES = 64
 _FIRST, _LAST = bindparam("first", type_=Uuid()), bindparam("last", type_=Uuid())
+_HEADS = bindparam("heads", type_=ARRAY(Uuid()))
 
 Outcomes = dict[UUID, Outcome]
 
@@ -83,9 +89,10 @@ class _Sides:
 
 
 def _results_of(scheme: Scheme, is_draft: ColumnElement[bool]) -> Select[Any]:
-    t = select_totals(
-        scheme, among=lambda citizen_id: citizen_id.between(_FIRST, _LAST)
-    ).subquery().c
+    heads = scheme.subject is Subject.HOUSEHOLD  # they stand in any slice
+    t = select_totals(scheme, among=lambda citizen_id: (
+        citizen_id == func.any(_HEADS) if heads else citizen_id.between(_FIRST, _LAST)
+    )).subquery().c  # fmt: skip
     return select(is_draft.label("is_draft"), t.citizen_id, t.total, t.tier)
 
 
@@ -160,7 +167,7 @@ def compare(*, keys: KeyProvider, run: DryRun) -> Comparison:
         subject=_subject(run.name), reason=run.reason, assessment_id=run.assessment_id,
     )
     for done, ((first, last), people) in enumerate(zip(slices, classes, strict=True), start=1):
-        before, after = _results(sides, first, last)
+        before, after = _results(sides, first, last, [one.citizen_id for one in people])
         counted.add(people, before=before, after=after)
         _update(run, slices_done=done)
     return counted
@@ -174,14 +181,34 @@ def _sides(run: DryRun) -> _Sides:
     )
 
 
-def _results(sides: _Sides, first: UUID, last: UUID) -> tuple[Outcomes, Outcomes]:
+def _results(
+    sides: _Sides, first: UUID, last: UUID, citizen_ids: Sequence[UUID]
+) -> tuple[Outcomes, Outcomes]:
+    """Of those who have a score, by the version before and by the draft."""
     found: dict[bool, Outcomes] = {False: {}, True: {}}
+    subjects = [_subjects(one, citizen_ids, sides.as_of) for one in (sides.base, sides.draft)]
+    heads = {head for of in subjects for head in of.values()}
     with reading() as session:
-        asked = {"as_of": sides.as_of, "first": first, "last": last}
+        asked = {"as_of": sides.as_of, "first": first, "last": last, "heads": [*heads]}
         rows = session.execute(sides.results, asked)
         for is_draft, citizen_id, total, tier in rows:
             found[is_draft][citizen_id] = Outcome(total, tier or NO_TIER)
-    return found[False], found[True]
+    return (
+        _of_each(subjects[0], found[False], Outcome.without_records(sides.base)),
+        _of_each(subjects[1], found[True], Outcome.without_records(sides.draft)),
+    )
+
+
+def _subjects(
+    scheme: Scheme | None, citizen_ids: Sequence[UUID], as_of: date
+) -> Mapping[UUID, UUID]:
+    if scheme is None:
+        return {one: one for one in citizen_ids}
+    return find_subjects(scheme=scheme, citizen_ids=citizen_ids, as_of=as_of)
+
+
+def _of_each(subjects: Mapping[UUID, UUID], found: Outcomes, nothing: Outcome) -> Outcomes:
+    return {citizen: found.get(subject, nothing) for citizen, subject in subjects.items()}
 
 
 def _update(run: DryRun, **values: object) -> None:

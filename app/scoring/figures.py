@@ -59,11 +59,11 @@ class Comparison:
         before: Mapping[UUID, Outcome],
         after: Mapping[UUID, Outcome],
     ) -> None:
-        """Count people by their outcomes; who has none has no records."""
-        nothing = Outcome.without_records(self.base), Outcome.without_records(self.draft)
+        """Count people by their outcomes; who has no score by one of the versions is left out."""
         for person in people:
-            old = before.get(person.citizen_id, nothing[0])
-            new = after.get(person.citizen_id, nothing[1])
+            old, new = before.get(person.citizen_id), after.get(person.citizen_id)
+            if old is None or new is None:
+                continue
             self.before[old] += 1
             self.after[new] += 1
             self.moves[old.tier, new.tier] += 1

@@ -193,6 +193,24 @@ class SchemeNotice(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class SchemeComment(Base):
+    """What a citizen said about a version under notice; who it was is kept nowhere."""
+
+    __tablename__ = "scheme_comments"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["scheme_code", "version"],
+            ["scheme_versions.scheme_code", "scheme_versions.version"],
+        ),
+    )
+
+    scheme_code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    comment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    comment: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class SchemeDryRun(Base):
     """What a version would do to everybody, compared with the version before it."""
 
@@ -371,6 +389,7 @@ TABLE_KINDS: dict[str, TableKind] = {
     "scheme_proposals": TableKind.REFERENCE,
     "scheme_notices": TableKind.REFERENCE,
     "scheme_decisions": TableKind.REFERENCE,
+    "scheme_comments": TableKind.LOCAL,
     "scheme_dry_runs": TableKind.LOCAL,
     "scores": TableKind.CITIZEN,
     "score_recomputations": TableKind.LOCAL,

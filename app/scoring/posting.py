@@ -117,10 +117,14 @@ class LedgerPoints:
         return frozenset(refused)
 
     def follow(self, rows: Sequence[KeptRow]) -> None:
-        """Grant for new versions and take back what the versions before them granted."""
-        if not rows or not self._grants_points(rows[0].record_type):
+        """Grant for new versions and take back what the versions before them granted.
+
+        Taken back is also what rules granted that are no longer in force.
+        """
+        in_force = self._grants_in_force([row for row in rows if not row.is_new_record])
+        if not rows or not (in_force or self._grants_points(rows[0].record_type)):
             return
-        allotment = self._load(rows)
+        allotment = Allotment(in_force, self._used_points(list(self._cap_keys(rows))))
         changes = _Changes()
         for row in rows:
             self._change(row, allotment, changes)
@@ -132,12 +136,6 @@ class LedgerPoints:
         return any(
             indicator.code in granting and indicator.record_type == record_type
             for indicator in self._scheme.indicators
-        )
-
-    def _load(self, rows: Sequence[KeptRow]) -> Allotment:
-        return Allotment(
-            in_force=self._grants_in_force([row for row in rows if not row.is_new_record]),
-            used_points=self._used_points(list(self._cap_keys(rows))),
         )
 
     def _grants_in_force(self, rows: Sequence[KeptRow]) -> dict[RecordKey, Grant]:

@@ -29,7 +29,7 @@ well_known = Blueprint("well_known", __name__, description="Where others look fo
 @limits.per_address("120/minute")
 @blueprint.response(200, publication_schemas.Publications)
 def list_all() -> dict[str, Any]:
-    """What is published: rules, information catalogues, figures of each day; newest first."""
+    """What is published: rules in force and proposed, catalogues, figures; newest first."""
     return {"publications": [_entry(one) for one in list_publications()]}
 
 

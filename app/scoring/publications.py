@@ -1,4 +1,4 @@
-"""What everybody may read and check: rules, catalogues, assessments, figures of each day.
+"""What everybody may read and check: rules, also proposed ones, catalogues, assessments, figures.
 
 The worker writes each as JSON bytes once; they never change.  No group of one to nine people can
 be read from the figures of a day: tiers are joined with their neighbours, and of a record type it
@@ -28,10 +28,18 @@ from app.scoring.protection import LEAST, joined_groups, joined_label
 from app.scoring.queries import scheme_in_force
 from app.scoring.scheme import Period
 from app.scoring.showing import next_period, period_start
-from app.scoring.version_queries import ANNOUNCED, IN_FORCE, PAST, SchemeState, list_versions
+from app.scoring.version_queries import (
+    ANNOUNCED,
+    IN_FORCE,
+    PAST,
+    PROPOSED,
+    SchemeState,
+    list_versions,
+)
 from app.trail.queries import Assessment, list_confirmed_assessments
 
 SCHEMES, CATALOGUES, FIGURES = "schemes", "catalogues", "figures"
+PROPOSALS = "proposals"
 ASSESSMENTS = "assessments"
 WAITS = timedelta(days=7)  # what happened off line in a month is told some days later
 # What another room tells of the days from one on and before another, protected already.
@@ -99,7 +107,7 @@ def publish_due(
     *, daily: Mapping[str, DailyFigures] = MappingProxyType({}),
     monthly: Mapping[str, MonthlyFigures] = MappingProxyType({}),
 ) -> int:
-    """Publish what is not yet: rules, catalogues, the figures of today; how many were new.
+    """Publish what is not yet: rules, also proposed ones, catalogues, figures; how many were new.
 
     `daily` and `monthly` have, by kind, who tells the figures of today, and of a month: of each
     since the first publication that has been over for a week.
@@ -173,6 +181,8 @@ def _shown(people: int, *, of: int) -> int | None:
 
 def _told() -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
     for state in list_versions():
+        if state.state == PROPOSED:
+            yield (PROPOSALS, f"{state.name.code}@{state.name.version}"), _rules(state)
         if state.state in {ANNOUNCED, IN_FORCE, PAST}:
             yield (SCHEMES, f"{state.name.code}@{state.name.version}"), _rules(state)
     for edition in list_editions():

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, func, select
 
+from app.kernel.clock import city_date
 from app.kernel.database import reading, side_by_side, transaction, transaction_required
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.ids import new_id
@@ -49,7 +50,10 @@ class RecomputationNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Recomputation:
-    """A pass over everybody's score; `staff_id` None: the city's clock or a new scheme."""
+    """A pass over everybody's score; `staff_id` None: the city's clock or a new scheme.
+
+    `as_of_on` is the day that it was begun for; one begun for its own day goes with the days.
+    """
 
     recomputation_id: UUID
     scheme_code: str
@@ -80,9 +84,9 @@ def start_recomputation(
     The worker does it.  The same id again changes nothing; while another one runs it is refused.
     None when no scheme applies on that day.
     """
-    as_of = as_of or current_day()
-    scheme = scheme_in_force(on=as_of)
     with transaction() as session:
+        as_of = as_of or current_day()
+        scheme = scheme_in_force(on=as_of)
         session.execute(ONE_AT_A_TIME)
         known = session.get(ScoreRecomputation, recomputation_id)
         if known is not None or scheme is None:
@@ -107,17 +111,17 @@ def run_slice(*, at_once: int = 1) -> Recomputation | None:
     """Do the next slice of the running recomputation in one transaction; None when none runs.
 
     More `at_once` are each in a transaction of its own, side by side: after a kill some are done
-    again, which changes nothing, and `changed_count` has not counted them.
+    again, which changes nothing, and `changed_count` has not counted them.  What passes midnight
+    is computed for the new day: results with its deliveries are there already.
     """
     with transaction() as session:
         running = session.scalars(_RUNNING.with_for_update()).one_or_none()
         if running is None:
             return None
-        scheme = published_scheme(code=running.scheme_code, version=running.scheme_version)
+        scheme, as_of = _rules_of(running)
         todo = range(running.slices_done, running.slice_count)[:at_once]
         slices = [
-            partial(store_slice, scheme=scheme, as_of=running.as_of_on, at=at,
-                    count=running.slice_count)
+            partial(store_slice, scheme=scheme, as_of=as_of, at=at, count=running.slice_count)
             for at in todo
         ]  # fmt: skip
         changed = [slices[0]()] if at_once == 1 else side_by_side(slices)
@@ -128,6 +132,16 @@ def run_slice(*, at_once: int = 1) -> Recomputation | None:
         running.slices_done, running.finished_at = done, finished_at
         running.is_running = not finished
         return _told(running)
+
+
+def _rules_of(running: ScoreRecomputation) -> tuple[Scheme, date]:
+    """By which rules the next slice is computed, and for which day."""
+    now_on, begun_on = current_day(), city_date(running.started_at)
+    later = scheme_in_force(on=now_on) if begun_on <= running.as_of_on < now_on else None
+    if later is not None:
+        return later, now_on
+    scheme = published_scheme(code=running.scheme_code, version=running.scheme_version)
+    return scheme, running.as_of_on
 
 
 def finish_running(*, at_once: int = 1) -> int:
@@ -167,7 +181,7 @@ def keep_scores(*, at_once: int = 1) -> None:
         return
     last = next(iter(list_recomputations(limit=1)), None)
     if last is None or (last.scheme_code, last.scheme_version) != (scheme.code, scheme.version):
-        start_recomputation(recomputation_id=new_id(), as_of=as_of)
+        start_recomputation(recomputation_id=new_id())
         finish_running(at_once=at_once)
     refresh_due(as_of=as_of)
     refresh_joined(as_of=as_of)

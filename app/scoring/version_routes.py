@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response
 
 from app.config import running_settings
-from app.scoring import dry_runs, version_schemas, versions
+from app.scoring import comments, dry_runs, version_schemas, versions
 from app.scoring.charts import PAGE_POLICY, figures_csv, figures_page
 from app.scoring.version_queries import (
     DryRun,
@@ -70,9 +70,34 @@ def show_proposals() -> dict[str, Any]:
 @blueprint.response(200, version_schemas.ProposalWithRuns)
 @blueprint.refuses(404)
 def show_proposal(code: str, version: str) -> dict[str, Any]:
-    """A version with its dry runs."""
+    """A version with its dry runs, and how many comments there are."""
     name = VersionName(code, version)
-    return _shown(versions.show_version(name=name)) | {"dry_runs": list_dry_runs(name=name)}
+    return _shown(versions.show_version(name=name)) | {
+        "dry_runs": list_dry_runs(name=name), "comment_count": comments.count_comments(name=name),
+    }
+
+
+@blueprint.route("/scheme-proposals/<string:code>/<string:version>/comments", methods=["GET"])
+@allow(Role.OPERATOR)
+@blueprint.arguments(version_schemas.CommentsQuery, location="query")
+@blueprint.response(200, version_schemas.Comments)
+@blueprint.refuses(404)
+def list_comments(query: dict[str, Any], code: str, version: str) -> dict[str, Any]:
+    """What citizens say about a version, without who says it."""
+    return {"comments": comments.list_comments(name=VersionName(code, version), **query)}
+
+
+@blueprint.route("/schemes/<string:code>/<string:version>/comments", methods=["POST"])
+@allow(Role.CITIZEN)
+@limits.per_caller("5/hour")
+@blueprint.arguments(version_schemas.NewComment)
+@blueprint.response(201, version_schemas.Comment)
+@blueprint.refuses(404, 409)
+def comment(body: dict[str, Any], code: str, version: str) -> comments.Comment:
+    """Say something about rules under public notice; who says it is not kept."""
+    return comments.comment(
+        name=VersionName(code, version), comment_id=body["comment_id"], text=body["comment"]
+    )
 
 
 @blueprint.route("/schemes/<string:code>/<string:version>/notice", methods=["POST"])

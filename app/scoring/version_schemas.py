@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from app.scoring.comments import LISTED_MAX
 from app.scoring.version_queries import RUN_STATES, STATES
 from app.web.openapi import ApiSchema
 
@@ -35,6 +36,32 @@ class NewDryRun(Reason):
     """A dry run to be made; the caller makes its id."""
 
     dry_run_id = fields.UUID(required=True)
+
+
+class NewComment(ApiSchema):
+    """What a citizen says about proposed rules; it is kept without who said it."""
+
+    comment_id = fields.UUID(required=True)
+    comment = fields.String(required=True, validate=validate.Length(max=TEXT_MAX_CHARS))
+
+
+class Comment(NewComment):
+    """What somebody said about proposed rules."""
+
+    created_at = fields.AwareDateTime(required=True)
+
+
+class Comments(ApiSchema):
+    """What was said about proposed rules, the latest first."""
+
+    comments = fields.List(fields.Nested(Comment), required=True)
+
+
+class CommentsQuery(ApiSchema):
+    """Which page: those before a comment."""
+
+    limit = fields.Integer(load_default=LISTED_MAX, validate=validate.Range(1, LISTED_MAX))
+    before = fields.UUID(load_default=None)
 
 
 class Confirmation(Reason):
@@ -98,8 +125,9 @@ class Proposal(SchemeDocument):
 
 
 class ProposalWithRuns(Proposal):
-    """A version with its dry runs, newest first."""
+    """A version with its dry runs, newest first, and how often something was said about it."""
 
+    comment_count = fields.Integer(required=True)
     dry_runs = fields.List(fields.Nested(DryRunProgress), required=True)
 
 

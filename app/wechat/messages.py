@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.benefits.queries import find_name
 from app.config import running_settings
+from app.kernel.amounts import in_yuan
 from app.kernel.clock import CITY_ZONE, now
 from app.kernel.database import transaction
 from app.kernel.jobs import Message
@@ -34,7 +35,6 @@ REDEEMED_PAGE = "pages/vouchers/index"
 TRAIL_PAGE = "pages/trail/index"
 NOTICES_PAGE = "pages/notices/index"
 ORDERS_PAGE = "pages/orders/index"
-FEN_PER_YUAN = 100
 THING_MAX_CHARS = 20  # what WeChat takes in a `thing` parameter
 
 
@@ -124,10 +124,9 @@ def shown_again_data(payload: dict[str, object]) -> dict[str, str]:
 def due_data(order: Order) -> dict[str, str]:
     """The parameters of the template 订单待支付提醒: 订单, 待付金额, 付款期限."""
     assert order.due_at is not None, "it owes"
-    yuan, fen = divmod(order.owed_fen, FEN_PER_YUAN)
     return {
         "thing1": "信易订单",
-        "amount2": f"{yuan}.{fen:02}元",
+        "amount2": f"{in_yuan(order.owed_fen)}元",
         "time3": f"{order.due_at.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}",
     }
 

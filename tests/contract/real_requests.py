@@ -117,19 +117,14 @@ def _assessment(_: World) -> dict[str, Any]:
 
 
 def _registered(world: World, _: SandboxControl) -> Real:
-    made = sent(
-        world.client, "/impact-assessments", _assessment(world), _another_operator(world)
-    )
+    made = sent(world.client, "/impact-assessments", _assessment(world), _another_operator(world))
     return Real(path={"assessment_id": made["assessment_id"]}, body={"reason": "评估属实，同意"})
 
 
 def _scheme(world: World) -> dict[str, Any]:
     with world.app.app_context():
         assessment_id = assessed("scoring")
-    return {
-        "document": later_text(), "assessment_id": str(assessment_id),
-        "reason": "按年度评估结果调整",
-    }
+    return {"document": later_text(), "assessment_id": str(assessment_id), "reason": REASON}
 
 
 def _another_operator(world: World) -> dict[str, str]:
@@ -147,6 +142,10 @@ def _noticed(world: World) -> dict[str, str]:
     address = f"/schemes/{path['code']}/{path['version']}/notice"
     sent(world.client, address, _notice(), _another_operator(world))
     return path
+
+
+def _of_noticed(body: dict[str, Any] | None = None) -> Maker:
+    return lambda world, _: Real(path=_noticed(world), body=body)
 
 
 def _notice() -> dict[str, Any]:
@@ -480,9 +479,7 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("POST", "/impact-assessments"): _of_body(_assessment),
     ("POST", "/impact-assessments/<uuid:assessment_id>/confirmation"): _registered,
     ("POST", "/schemes"): _of_body(_scheme),
-    ("GET", "/schemes/<string:code>/<string:version>"): lambda world, _: Real(
-        path=_noticed(world)
-    ),
+    ("GET", "/schemes/<string:code>/<string:version>"): _of_noticed(),
     ("POST", "/schemes/<string:code>/<string:version>/notice"): _of_draft(_notice),
     ("POST", "/schemes/<string:code>/<string:version>/confirmation"): _confirmation,
     ("POST", "/schemes/<string:code>/<string:version>/withdrawal"): _of_draft(
@@ -492,6 +489,10 @@ MAKERS: dict[tuple[str, str], Maker] = {
         lambda: {"dry_run_id": str(new_id()), "reason": "评估新规则的影响"}
     ),
     ("GET", "/scheme-proposals/<string:code>/<string:version>"): _of_draft(),
+    ("GET", "/scheme-proposals/<string:code>/<string:version>/comments"): _of_draft(),
+    ("POST", "/schemes/<string:code>/<string:version>/comments"): _of_noticed(
+        {"comment_id": str(new_id()), "comment": "希望公布各项指标的调整理由。"}
+    ),
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/page"): _of_dry_run,
     ("GET", "/scheme-dry-runs/<uuid:dry_run_id>/figures.csv"): _of_dry_run,

@@ -1,4 +1,4 @@
-"""What must not stand in the code (S32, S47, S48, S49, S57, S59)."""
+"""What must not stand in the code (S32, S47, S48, S49, S57, S59, L13)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ BANNED_CALLS = {
     "time.sleep", "datetime.utcnow", "breakpoint", "print",
 }  # fmt: skip
 SECRET_NAMES = re.compile(r"(digest|signature|\bmac\b|_mac\b|hmac|checksum|_hash\b)")
+AMOUNT_NAMES = re.compile(r"(^|[._])(fen|yuan|points|units)$")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 EXCUSED = {
     "time.sleep": {
@@ -66,6 +67,31 @@ def compared_secrets(tree: ast.AST) -> Iterator[ast.AST]:
                 called = side.func if isinstance(side, ast.Call) else side
                 if SECRET_NAMES.search(dotted(called)) and not isinstance(side, ast.Constant):
                     yield node
+
+
+def inexact_amounts(tree: ast.AST) -> Iterator[ast.AST]:
+    """Amounts that become binary fractions: divided, made a float, told with decimals."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                parts: list[ast.AST] = [left, right]
+            case ast.AugAssign(target=target, op=ast.Div()):
+                parts = [target]
+            case ast.Call(func=ast.Name(id="float" | "round"), args=args):
+                parts = [*args]
+            case ast.FormattedValue(value=value, format_spec=ast.JoinedStr(values=spec)) if any(
+                isinstance(one, ast.Constant) and str(one.value)[-1:] in "eEfFgG%" for one in spec
+            ):
+                parts = [value]
+            case _:
+                continue
+        if any(_is_amount(inner) for part in parts for inner in ast.walk(part)):
+            yield node
+
+
+def _is_amount(node: ast.AST) -> bool:
+    name = str(node.value) if isinstance(node, ast.Constant) else dotted(node)
+    return AMOUNT_NAMES.search(name) is not None
 
 
 def commits(tree: ast.AST) -> Iterator[ast.AST]:
@@ -121,6 +147,7 @@ def findings(path: Path, tree: ast.AST) -> list[str]:
         *(("banned import", node) for node in banned_imports(tree)),
         *(("banned call", node) for node in banned_calls(tree, path)),
         *(("secrets compared with ==", node) for node in compared_secrets(tree)),
+        *(("an amount as a float", node) for node in inexact_amounts(tree)),
         *(("SQL built from strings", node) for node in built_sql(tree)),
     ]
     if path != ROOT / "app" / "kernel" / "database.py":
@@ -137,6 +164,8 @@ def test_nothing_banned_stands_in_the_product() -> None:
     "import random", "from random import choice", "import pickle", "hashlib.md5(b'')",
     "hashlib.sha1(b'')", "yaml.load(x)", "eval(x)", "if a.digest() == b: pass",
     "if signature != given: pass", "session.commit()", "time.sleep(1)",
+    "order.owed_fen / 100", "paid_fen /= 2", "float(row['amount_points'])", "round(left_units, 2)",
+    "x = f'{worst_case_fen():.2f}'", "100 * sum(fen) / whole",
     "text(f'SELECT * FROM {table}')", "text('SELECT %s' % name)", "text('SELECT ' + name)",
     "text('DELETE FROM {}'.format(name))", "print(1)",
 ])  # fmt: skip

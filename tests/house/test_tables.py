@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
@@ -29,6 +30,14 @@ COLUMNS = """
     SELECT table_name, column_name, data_type, is_identity, coalesce(column_default, '')
     FROM information_schema.columns WHERE table_schema = 'public'
 """
+ARGUMENTS = """
+    SELECT p.proname, a.name, format_type(a.type, NULL)
+    FROM pg_proc AS p, unnest(p.proargnames, coalesce(p.proallargtypes, p.proargtypes::oid[]))
+        AS a (name, type)
+    WHERE p.pronamespace = 'public'::regnamespace AND a.name <> ''
+"""
+AMOUNTS = re.compile(r"^amount|(^|_)(fen|points|units)$")
+WHOLE = {"bigint", "integer", "bigint[]", "integer[]"}
 NOT_OURS = ("procrastinate_", "alembic_version")
 INEXACT = {"real", "double precision", "money", "timestamp without time zone", "json"}
 INTERVAL_ENDS = ("_from", "_to", "_until")  # both ends of an interval read better so
@@ -98,12 +107,24 @@ def test_columns_are_exact(admin: psycopg.Connection[Any], kinds: dict[str, Tabl
     for table, column, data_type, identity, default in admin.execute(COLUMNS).fetchall():
         if not is_ours(table):
             continue
-        if data_type in INEXACT or (column.startswith("amount") and data_type != "bigint"):
+        if data_type in INEXACT:
             wrong.append(f"{table}.{column} {data_type}")
         counted = identity == "YES" or "nextval" in default
         if counted and kinds[table] is not TableKind.LOCAL:
             wrong.append(f"{table}.{column} takes its value from a sequence")
     assert wrong == []
+
+
+def test_l13_amounts_are_whole_in_every_table_and_function(
+    admin: psycopg.Connection[Any]
+) -> None:
+    for named in (COLUMNS, ARGUMENTS):
+        amounts = [
+            (place, name, data_type) for place, name, data_type, *_ in admin.execute(named)
+            if is_ours(place) and AMOUNTS.search(name)
+        ]  # fmt: skip
+        assert len(amounts) >= 20
+        assert [one for one in amounts if one[2] not in WHOLE] == []
 
 
 def test_names_of_columns_tell_their_type(admin: psycopg.Connection[Any]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.kernel.amounts import split
+from app.kernel.amounts import in_yuan, split
 from tests.conftest import Sized
 
 WEIGHTS = st.lists(st.integers(0, 10_000), min_size=1, max_size=30).filter(any)
@@ -33,3 +33,12 @@ def test_the_unit_that_is_over_goes_to_the_largest_remainder() -> None:
 def test_weights_that_share_nothing_are_refused(weights: list[int]) -> None:
     with pytest.raises(ValueError, match="weights"):
         split(1, weights)
+
+
+@pytest.mark.parametrize(
+    ("amount_fen", "said"),
+    [(0, "0.00"), (5, "0.05"), (1205, "12.05"), (-5, "-0.05"), (-1205, "-12.05"),
+     (2**53 * 100 + 1, "9007199254740992.01")],
+)  # fmt: skip
+def test_l13_an_amount_is_told_to_the_fen(amount_fen: int, said: str) -> None:
+    assert in_yuan(amount_fen) == said

@@ -33,13 +33,24 @@ from app.scoring.dry_runs import (
 from app.scoring.figures import NO_TIER, Comparison, Outcome
 from app.scoring.operations import open_score
 from app.scoring.recomputations import finish_running, start_recomputation
+from app.scoring.scheme import read_scheme_file
 from app.scoring.version_queries import VersionName
+from app.scoring.versions import propose_scheme
 from demo.load import publish_catalogue
 from tests.conftest import Sized
-from tests.members.api import bearer, staff_tokens
+from tests.households.town import villager
+from tests.members.api import bearer, keys_of, staff_tokens
 from tests.members.people import made_up_id_number
 from tests.records.programme import Programme, build_programme
-from tests.scoring.drafts import REASON, Draft, finish_dry_run, later_text
+from tests.scoring.drafts import (
+    NOTICE_DAYS,
+    REASON,
+    Draft,
+    finish_dry_run,
+    later_text,
+    make_assessment,
+)
+from tests.scoring.test_household_scores import LONGYOU, deliver, publish, settle
 
 # Hours count three times as much, and two tiers begin elsewhere.
 EFFECTIVE_ON = date(2027, 6, 1)  # while the records of the city count
@@ -136,6 +147,45 @@ def stored_outcomes(code: str, version: str) -> dict[Outcome, int]:
 
 def recorded(counts: dict[Outcome, int]) -> dict[Outcome, int]:
     return {outcome: n for outcome, n in counts.items() if outcome != Outcome(0, NO_TIER)}
+
+
+def test_of_a_household_every_adult_counts_with_its_score(
+    committing_app: Flask, job_app: Flask
+) -> None:
+    """Who is in no household has no score, and is not counted."""
+    with committing_app.app_context():
+        publish(LONGYOU)
+        head, other, alone, second, third = (villager(committing_app) for _ in range(5))
+        settle(date(2026, 1, 5), head, other)
+        settle(date(2026, 1, 5), second, third)
+        today = current_day()
+        deliver(committing_app, *((one, today, "安全用火", "独立烟感") for one in (other, alone)))
+        run = of_households(effective_on=today + timedelta(days=NOTICE_DAYS))
+        db.session.remove()
+    with job_app.app_context():
+        found = compare(keys=keys_of(job_app), run=run)
+        db.session.remove()
+    assert found.before == {Outcome(205, NO_TIER): 2, Outcome(200, NO_TIER): 2}
+    assert found.after == {Outcome(208, NO_TIER): 2, Outcome(200, NO_TIER): 2}
+    assert {change: n for (grouping, _, change), n in found.changes.items()
+            if grouping == "join_year"} == {"gains": 2, "same": 2}  # fmt: skip
+
+
+def of_households(*, effective_on: date) -> Any:
+    """A dry run of a draft by which one item of Longyou's rules is worth more."""
+    document, operator_id = read_scheme_file(LONGYOU), new_id()
+    for old, new in (
+        ("2026.1", "2026.2"), ("2026-01-01", effective_on.isoformat()),
+        ('"安全用火" = "5"', '"安全用火" = "8"'),
+    ):
+        document = document.replace(old, new)
+    draft = propose_scheme(
+        document=document, assessment_id=make_assessment(), operator_id=operator_id,
+        reason=REASON, notice_days=NOTICE_DAYS,
+    )
+    return request_dry_run(
+        name=draft.name, dry_run_id=new_id(), operator_id=operator_id, reason=REASON
+    )
 
 
 def test_a_draft_changes_no_score_tier_or_explanation(

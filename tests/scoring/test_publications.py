@@ -29,7 +29,7 @@ from app.scoring.publications import list_publications, protected_figures, publi
 from app.trail.assessments import register_assessment
 from demo.servers import Database
 from tests.records.programme import Programme, build_programme
-from tests.scoring.drafts import TEXT, Draft, finish_dry_run, later_text
+from tests.scoring.drafts import NOTICE, TEXT, Draft, finish_dry_run, later_text
 from tests.trail.assessed import REASON, assessed, new_assessment
 
 ADDRESS = "/api/v1/publications"
@@ -132,14 +132,43 @@ def test_the_bytes_stay_whatever_comes_later(
         draft.propose()
         draft.tell()
         db.session.remove()
-    assert publish(job_app) == 1  # its assessment: the rules are told of, but not decided
+    assert publish(job_app) == 2  # the proposal that people are told of, and its assessment
     with committing_app.app_context():
         draft.confirm(finish_dry_run(draft.name))
         db.session.remove()
     assert publish(job_app) == 1
     after = {one["address"]: anybody.get(one["address"]).data for one in listed(anybody)}
-    assert len(after) == len(before) + 2
+    assert len(after) == len(before) + 3
     assert before.items() <= after.items()
+
+
+def test_r28_a_proposal_is_published_and_signed_while_people_are_told_of_it(
+    anybody: FlaskClient, committing_app: Flask, job_app: Flask
+) -> None:
+    with committing_app.app_context():
+        draft = Draft(later_text())
+        draft.propose()
+        db.session.remove()
+    publish(job_app)
+    assert "proposals" not in {one["kind"] for one in listed(anybody)}  # nobody is told yet
+    with committing_app.app_context():
+        told = draft.tell()
+        db.session.remove()
+    publish(job_app)
+    (one,) = [one for one in listed(anybody) if one["kind"] == "proposals"]
+    assert one["published_on"] == current_day_of(committing_app).isoformat()
+    content = anybody.get(one["address"]).data
+    key_set = json.loads(anybody.get("/.well-known/jwks.json").data)["keys"]
+    check(content, anybody.get(one["signature_address"]).text, key_set)
+    said = json.loads(content)
+    assert (said["version"], said["document"]) == (draft.name.version, draft.document)
+    assert (said["notice"], said["notice_published_on"]) == (NOTICE, one["published_on"])
+    assert said["content_hash"] == told.content_hash.hex()
+
+
+def current_day_of(app: Flask) -> date:
+    with app.app_context():
+        return current_day()
 
 
 def test_r21_assessments_that_two_people_stand_for_are_public_and_signed(

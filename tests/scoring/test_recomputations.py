@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from app.kernel.database import reading, transaction
+from app.kernel.clock import now
+from app.kernel.database import reading, transaction, transaction_required
 from app.kernel.ids import new_id
 from app.members.operations import register_member
 from app.records.queries import current_day
 from app.scoring import recomputations
+from app.scoring.models import ScoreRecomputation
 from app.scoring.queries import current_tier, list_scores, scheme_in_force
 from app.scoring.recomputations import (
     RecomputationNotFound,
@@ -139,6 +142,61 @@ def test_a_killed_recomputation_goes_on_where_it_was(
     assert (told.slices_done, told.done_percent, told.changed_count) == (8, 100, PEOPLE)
     assert told.finished_at is not None
     require_right(today)
+
+
+def begin_yesterday(slices: int) -> None:
+    """A recomputation was begun yesterday and did not end: killed, or slower than the night."""
+    scheme = scheme_in_force(on=current_day())
+    assert scheme is not None
+    with transaction() as session:
+        session.add(ScoreRecomputation(
+            recomputation_id=new_id(), scheme_code=scheme.code, scheme_version=scheme.version,
+            as_of_on=current_day() - timedelta(days=1), slice_count=slices,
+            started_at=now() - timedelta(days=1),
+        ))  # fmt: skip
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_recomputation_that_passes_midnight_loses_nothing_of_the_new_day(
+    programme: Programme, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recomputations, "side_by_side", in_one_transaction)
+    today = current_day()
+    yesterday = today - timedelta(days=1)
+    early = [hours_of(programme, who, yesterday) for who in range(PEOPLE)]
+    programme.deliver(HOURS, *early, on=yesterday)
+    begin_yesterday(slices=4)
+    changed = [hours_of(programme, who, today) for who in range(2)]
+    changed += [["作废" if cell == "有效" else "2" if cell == "1" else cell for cell in early[2]]]
+    programme.deliver(HOURS, *changed, on=today)
+    assert finish_running(at_once=at_once) == 0
+    assert sorted(row.total for row in stored().values()) == [0, 4, 4, 4, 8, 8]
+    require_right(today)
+
+
+def in_one_transaction(works: Sequence[Callable[[Connection], int]]) -> list[int]:
+    """What is side by side elsewhere sees nothing of a test's open transaction."""
+    return [work(transaction_required().connection()) for work in works]
+
+
+def test_a_recomputation_that_passes_midnight_goes_on_with_the_rules_of_the_new_day(
+    programme: Programme,
+) -> None:
+    today = current_day()
+    begin_yesterday(slices=4)
+    activate(later_text(effective_on=today, changes={"least_total = 550": "least_total = 4"}))
+    deliver_ends(programme, today)
+    finish_running()
+    assert {row.tier for row in stored().values()} == {"A"}
+    require_right(today)
+
+
+def test_a_recomputation_of_a_past_day_stays_with_it(programme: Programme) -> None:
+    today = current_day()
+    deliver_ends(programme, today)
+    start_recomputation(recomputation_id=new_id(), as_of=today - timedelta(days=1))
+    finish_running()
+    assert {row.total for row in stored().values()} == {0}
 
 
 def test_only_what_differs_is_written(programme: Programme) -> None:

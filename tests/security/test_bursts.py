@@ -64,6 +64,7 @@ MUST_BE_LIMITED = {
     "/api/v1/source/credentials", "/api/v1/impact-assessments",
     "/api/v1/impact-assessments/<uuid:assessment_id>/confirmation", "/api/v1/schemes",
     f"{SCHEME}/notice", f"{SCHEME}/confirmation", f"{SCHEME}/withdrawal", f"{SCHEME}/dry-runs",
+    f"{SCHEME}/comments",
     "/api/v1/villages", "/api/v1/me/village", HOUSEHOLD, f"{HOUSEHOLD}/invitations",
     f"{HOUSEHOLD}/invitation", f"{HOUSEHOLD}/join", f"{HOUSEHOLD}/consent", f"{HOUSEHOLD}/leave",
     "/wechat/pay-score", f"{ORDERS}/<uuid:order_id>/pay-score", PERMISSION, f"{PERMISSION}/end",
