@@ -8,7 +8,6 @@ is excused here with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -21,6 +20,7 @@ from tests.contract.real_requests import caller_of, request_for
 from tests.contract.world import World
 from tests.house.routes import PUBLIC, Route, as_openapi
 from tests.house.snapshots import matrix
+from tests.trail.full import trail_full
 from wechat_integration.sandbox.control import SandboxControl
 
 API = "/api/v1"
@@ -144,19 +144,6 @@ def lines(admin: psycopg.Connection[Any]) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-@contextmanager
-def trail_full(admin: psycopg.Connection[Any]) -> Iterator[None]:
-    """Nothing more can be written."""
-    tables = ("trail_entries", "trail_acts")
-    for table in tables:
-        admin.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_full CHECK (false) NOT VALID")
-    try:
-        yield
-    finally:
-        for table in tables:
-            admin.execute(f"ALTER TABLE {table} DROP CONSTRAINT ck_full")
 
 
 @pytest.mark.parametrize("key", sorted(TOLD), ids=" ".join)
