@@ -25,9 +25,10 @@ from app.members.queries import (
     plain_fields,
 )
 from app.members.sessions import CITIZEN, end_sessions
+from app.trail.counting import admit_view
 from app.trail.operations import Actor, record_access, require_reason
 from app.trail.queries import TrailLine, list_trail
-from app.trail.viewing import BulkViewingStopped, admit_view
+from app.trail.viewing import BulkViewingStopped
 from app.trail.wording import tell
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def reveal_profile(
     with transaction():
         opened = open_profile(
             keys=keys, citizen_id=citizen_id, actor=actor, fields=fields, reason=reason
-        ) if admit_view(staff_id=actor.id) else None
+        ) if admit_view(staff_id=actor.id, citizen_id=citizen_id) else None
     if opened is None:  # after the commit: the alarm stays
         raise BulkViewingStopped
     return opened

@@ -61,6 +61,19 @@ TOLD = {
     )),
     ("POST", "/transit/entitlement"),
 }
+# Where an operator reads of a person in plain.
+OPENING = {
+    ("POST", "/complaints/<uuid:complaint_id>/text"),
+    ("POST", "/counter/visits/<uuid:visit_id>/overview"),
+    ("POST", "/counter/visits/<uuid:visit_id>/sheet"),
+    ("POST", "/death-reports/<uuid:report_id>/papers/<uuid:paper_id>/reading"),
+    ("POST", "/death-reports/<uuid:report_id>/reading"),
+    ("POST", "/members/reveal"),
+    ("POST", "/objections/<uuid:objection_id>/attachments/<uuid:attachment_id>/reading"),
+    ("POST", "/objections/<uuid:objection_id>/reading"),
+    ("POST", "/relative-applications/<uuid:application_id>/reading"),
+    ("POST", "/repairs/<uuid:application_id>/reading"),
+}
 EXCUSED = {
     ("GET", "/death-reports"): "states and days of reports, by ids that name nobody",
     ("GET", "/redemptions"): OWN_RECEIPTS,
@@ -186,6 +199,22 @@ def test_d5_no_line_no_answer(
 ) -> None:
     route = route_of(key)
     no_line_no_answer(world, admin, route, lambda: request_for(world, sandbox, route))
+
+
+@pytest.mark.parametrize("key", sorted(OPENING), ids=" ".join)
+def test_d6_whoever_opens_somebody_is_counted(
+    world: World, sandbox: SandboxControl, admin: psycopg.Connection[Any], key: tuple[str, str]
+) -> None:
+    """Words, papers, data in plain: each counts towards the alarm about bulk viewing."""
+    route = route_of(key)
+    admin.execute("TRUNCATE trail_views")
+    real = request_for(world, sandbox, route)
+    told = world.client.open(
+        as_openapi(route.rule).format(**real.path), method=route.method, json=real.body,
+        query_string=real.query, headers=caller_of(world, route),
+    )
+    assert told.status_code < 300, told.text
+    assert admin.execute("SELECT count(*) FROM trail_views").fetchone() == (1,)
 
 
 def test_d5_no_line_no_preview_of_a_voucher(
