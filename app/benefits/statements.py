@@ -21,6 +21,7 @@ from app.kernel.detached import sign_detached
 from app.kernel.errors import refusal
 from app.kernel.ids import new_id
 from app.kernel.keys import KeyProvider
+from app.members.queries import consent_basis
 from app.scoring.queries import current_tier
 from app.trail.operations import Actor, record_access
 
@@ -61,8 +62,9 @@ def sign_statement(*, keys: KeyProvider, citizen_id: UUID, benefit_code: str) ->
             },
             option=orjson.OPT_UTC_Z,
         )  # fmt: skip
+        purposes = [] if benefit.consent_purpose is None else [benefit.consent_purpose]
         record_access(
             citizen_id=citizen_id, actor=Actor("citizen", citizen_id), action="sign_statement",
-            fields=["tier"], basis=benefit.consent_purpose or "membership",
+            fields=["tier"], basis=consent_basis(citizen_id=citizen_id, purposes=purposes),
         )
     return SignedStatement(text.decode(), sign_detached(keys=keys, payload=text))

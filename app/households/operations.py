@@ -136,13 +136,36 @@ def leave_household(*, citizen_id: UUID) -> None:
     When the head leaves everybody's seat goes.  Who is in none changes nothing.
     """
     with transaction():
-        _leave(citizen_id)
+        if give_up_seat(citizen_id=citizen_id):
+            withdraw_consent(citizen_id=citizen_id, purpose=HOUSEHOLD)
+
+
+def give_up_seat(*, citizen_id: UUID) -> bool:
+    """What goes with the consent, in the open transaction; whether there was a seat.
+
+    The consent itself is the caller's to withdraw.
+    """
+    session = transaction_required()
+    head_id = session.scalar(
+        delete(HouseholdSeat)
+        .where(HouseholdSeat.citizen_id == citizen_id)
+        .returning(HouseholdSeat.head_id)
+    )
+    if head_id is None:
+        return False
+    if head_id == citizen_id:
+        session.execute(delete(HouseholdSeat).where(HouseholdSeat.head_id == head_id))
+        session.execute(
+            delete(HouseholdInvitation).where(HouseholdInvitation.citizen_id == head_id)
+        )
+    _tell(head_id, is_over=head_id == citizen_id)
+    return True
 
 
 def forget_citizen(*, citizen_id: UUID) -> None:
     """Nothing of a citizen who leaves the programme stays here, in the open transaction."""
     session = transaction_required()
-    _leave(citizen_id)
+    give_up_seat(citizen_id=citizen_id)
     for table in (VillageResident, HouseholdInvitation):
         session.execute(delete(table).where(table.citizen_id == citizen_id))
 
@@ -181,24 +204,6 @@ def add_village(*, village_code: str, name: str) -> ListedVillage:
         if held.name != name:
             raise VillageTaken
         return ListedVillage(held.village_code, held.name)
-
-
-def _leave(citizen_id: UUID) -> None:
-    session = transaction_required()
-    head_id = session.scalar(
-        delete(HouseholdSeat)
-        .where(HouseholdSeat.citizen_id == citizen_id)
-        .returning(HouseholdSeat.head_id)
-    )
-    if head_id is None:
-        return
-    if head_id == citizen_id:
-        session.execute(delete(HouseholdSeat).where(HouseholdSeat.head_id == head_id))
-        session.execute(
-            delete(HouseholdInvitation).where(HouseholdInvitation.citizen_id == head_id)
-        )
-    withdraw_consent(citizen_id=citizen_id, purpose=HOUSEHOLD)
-    _tell(head_id, is_over=head_id == citizen_id)
 
 
 def _tell(head_id: UUID, *, is_over: bool = False) -> None:

@@ -16,7 +16,7 @@ from app.benefits.queries import GrantedValue, list_values_at
 from app.kernel.database import transaction_required
 from app.library.queries import list_live_kinds
 from app.library.refusals import NotALibrary
-from app.members.queries import consent_state
+from app.members.queries import consent_basis, consent_state
 from app.scoring.queries import current_tier
 from app.trail.operations import Actor, record_access
 
@@ -71,7 +71,9 @@ def tell_standing(
     record_access(
         citizen_id=citizen_id, actor=actor, action="library_ask",
         fields=["benefits"] if found.tier is None else ["benefits", "tier"], reason=shop_name,
-        basis="membership" if found.tier is None else PURPOSE,
+        basis=consent_basis(
+            citizen_id=citizen_id, purposes=[] if found.tier is None else [PURPOSE]
+        ),
     )
     return Standing(
         found.eligible, found.tier, found.books, found.childrens_books_deposit_free,

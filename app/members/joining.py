@@ -30,9 +30,10 @@ from app.members.consents import (
 )
 from app.members.id_numbers import IdNumber, is_adult, parse_id_number
 from app.members.models import Citizen, CitizenKey, CitizenProfile, WeChatIdentity
+from app.members.profiles import MembershipRests
 from app.members.queries import find_citizen_id
 from app.members.register import NewMember, claim_indexes, ensure_citizens
-from app.members.resting import RESTING, MembershipRests, resume_membership
+from app.members.resting import RESTING, resume_membership
 from app.members.sealing import IDENTITIES, PROFILES, open_field, seal_field
 from app.members.sessions import CITIZEN, OpenedSession, open_citizen_session
 from app.members.spelling import canonical_name, parse_name

@@ -9,6 +9,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Conflict, NotFound
@@ -24,9 +25,10 @@ from app.members.queries import (
     plain_fields,
 )
 from app.members.sessions import CITIZEN, end_sessions
+from app.trail.counting import admit_view
 from app.trail.operations import Actor, record_access, require_reason
 from app.trail.queries import TrailLine, list_trail
-from app.trail.viewing import BulkViewingStopped, admit_view
+from app.trail.viewing import BulkViewingStopped
 from app.trail.wording import tell
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,14 @@ class CitizenNotFound(NotFound):
     code: ClassVar[str] = "citizen_not_found"
     title: ClassVar[str] = "There is no such citizen"
     advice: ClassVar[str] = "没有找到该市民，请核对后重试。"
+
+
+class MembershipRests(Conflict):
+    """The membership rests; the counter says why, and lets it go on when that was a mistake."""
+
+    code: ClassVar[str] = "membership_rests"
+    title: ClassVar[str] = "The membership rests"
+    advice: ClassVar[str] = "您的诚信卡已暂停使用；如有疑问，请本人携带身份证到服务窗口核对恢复。"
 
 
 class WeChatNotBound(Conflict):
@@ -74,9 +84,11 @@ def open_profile(
 ) -> dict[str, str | None]:
     """The named fields in the clear, in the open transaction, with their line in the trail.
 
-    The line is written first: when it cannot be written nothing is read.
+    The line is written first: when it cannot be written nothing is read.  Of who has left nothing
+    is read either, nor while the membership rests: CitizenNotFound, MembershipRests.
     """
     session = transaction_required()
+    _require_active(session, citizen_id)
     record_access(
         citizen_id=citizen_id, actor=actor, action=action, fields=fields,
         reason=reason, basis=basis,
@@ -95,14 +107,15 @@ def reveal_profile(
 ) -> dict[str, str | None]:
     """What an operator reads unmasked: the fields, for a reason that the citizen will see.
 
-    Refuses `reason_needed`, `citizen_not_found`, and `bulk_viewing_stopped` after too many.
+    Refuses `reason_needed`, `citizen_not_found`, `membership_rests`, and `bulk_viewing_stopped`
+    after too many.
     """
     reason = require_reason(reason)
     assert actor.id is not None, "an operator has an account"
     with transaction():
         opened = open_profile(
             keys=keys, citizen_id=citizen_id, actor=actor, fields=fields, reason=reason
-        ) if admit_view(staff_id=actor.id) else None
+        ) if admit_view(staff_id=actor.id, citizen_id=citizen_id) else None
     if opened is None:  # after the commit: the alarm stays
         raise BulkViewingStopped
     return opened
@@ -111,13 +124,17 @@ def reveal_profile(
 def find_member(
     *, keys: KeyProvider, id_number: str, actor: Actor, reason: str
 ) -> MaskedProfile:
-    """The masked profile of the person with this identity number, with a line in the trail."""
+    """The masked profile of the member with this identity number, with a line in the trail.
+
+    Refuses `reason_needed`, `id_number_invalid`, `citizen_not_found`, `membership_rests`.
+    """
     reason, number = require_reason(reason), parse_id_number(id_number)
-    with transaction():
+    with transaction() as session:
         citizen_id = find_citizen_id(keys=keys, purpose="id_number", value=number.value)
-        found = None if citizen_id is None else find_masked_profile(
-            keys=keys, citizen_id=citizen_id
-        )
+        if citizen_id is None:
+            raise CitizenNotFound
+        _require_active(session, citizen_id)
+        found = find_masked_profile(keys=keys, citizen_id=citizen_id)
         if found is None:
             raise CitizenNotFound
         record_access(
@@ -177,3 +194,12 @@ def my_trail(
         for line in lines
         for name in [None if line.actor_id is None else names.get(line.actor_id)]
     ]
+
+
+def _require_active(session: Session, citizen_id: UUID) -> None:
+    """Whoever works on the death, the objection or the repair of somebody reads it from there."""
+    citizen = session.get(Citizen, citizen_id, populate_existing=True)
+    if citizen is None or citizen.status == "left":
+        raise CitizenNotFound
+    if citizen.status != "active":
+        raise MembershipRests

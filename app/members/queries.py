@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -310,6 +310,20 @@ def consent_states(*, citizen_id: UUID, purposes: Iterable[str]) -> dict[str, st
     query = select(asked, func.citizen_consent_state(citizen_id, asked))
     with reading() as session:
         return {purpose: str(state) for purpose, state in session.execute(query)}
+
+
+def consent_basis(*, citizen_id: UUID, purposes: Sequence[str] = ()) -> str:
+    """How the trail names what allows these purposes now: `transit v1, transit_location v2`.
+
+    Where a consent does not allow it, and for no purpose at all: `membership v1`.
+    """
+    wanted = literal([*purposes] or ["membership"], ARRAY(Text()))
+    asked = func.unnest(wanted).column_valued("purpose")
+    query = select(
+        asked, func.citizen_consent_basis(citizen_id, asked, func.clock_timestamp())
+    )
+    with reading() as session:
+        return ", ".join(dict.fromkeys(str(named) for _, named in session.execute(query)))
 
 
 def is_active(*, citizen_id: UUID) -> bool:

@@ -6,7 +6,7 @@ time; then it goes on as soon as the person joins again, which is how they agree
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import exists, select
@@ -14,20 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.kernel.clock import city_today
 from app.kernel.database import reading, transaction_required
-from app.kernel.errors import Conflict
 from app.members.models import Citizen, Consent, ConsentText
-from app.members.profiles import CitizenNotFound
+from app.members.profiles import CitizenNotFound, MembershipRests
 from app.members.sessions import CITIZEN, end_sessions
 
 RESTING: Final = "restricted"
-
-
-class MembershipRests(Conflict):
-    """The membership rests; the counter says why, and lets it go on when that was a mistake."""
-
-    code: ClassVar[str] = "membership_rests"
-    title: ClassVar[str] = "The membership rests"
-    advice: ClassVar[str] = "您的诚信卡已暂停使用；如有疑问，请本人携带身份证到服务窗口核对恢复。"
 
 
 def rest_membership(*, citizen_id: UUID) -> None:

@@ -244,7 +244,7 @@ def show_my_trail(page: dict[str, Any]) -> dict[str, Any]:
 @limits.per_caller("120/hour")
 @blueprint.arguments(schemas.FindMember)
 @blueprint.response(200, schemas.Masked)
-@blueprint.refuses(404)
+@blueprint.refuses(404, 409)
 def find_member(body: dict[str, Any]) -> queries.MaskedProfile:
     """Find a member by identity number, for a reason; the answer is masked."""
     return operations.find_member(keys=key_provider(), actor=acting(), **body)
@@ -255,7 +255,7 @@ def find_member(body: dict[str, Any]) -> queries.MaskedProfile:
 @limits.per_caller("60/hour")
 @blueprint.arguments(schemas.Reveal)
 @blueprint.response(200, schemas.Revealed)
-@blueprint.refuses(404)
+@blueprint.refuses(404, 409)
 def reveal_member(body: dict[str, Any]) -> dict[str, str | None]:
     """Read fields of a citizen unmasked; the citizen sees who and why."""
     return operations.reveal_profile(

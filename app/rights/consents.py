@@ -34,7 +34,7 @@ from app.members.queries import (
     list_consents,
 )
 from app.rights.receipts import SignedReceipt
-from app.scoring.ranks import RANKING, stop_taking_part
+from app.scoring.ranks import RANKING, forget_shared_ranks
 
 STANDING: Final = frozenset({"given", "stale"})
 
@@ -64,9 +64,9 @@ class ConsentUnheardOf(NotFound):
 
 
 # Where a withdrawal takes more with it than the consent.
-_WITHDRAWALS: Final[dict[str, Callable[..., None]]] = {
-    HOUSEHOLD: households.leave_household,
-    RANKING: stop_taking_part,
+_GOES_WITH: Final[dict[str, Callable[..., object]]] = {
+    HOUSEHOLD: households.give_up_seat,
+    RANKING: forget_shared_ranks,
 }
 
 
@@ -169,10 +169,10 @@ def withdraw(
         raise members.ConsentUnknown
     if text.required:
         raise ConsentIsMembership
-    if purpose in _WITHDRAWALS:
-        _WITHDRAWALS[purpose](citizen_id=citizen_id)
     with transaction():
         acting.beside()
+        if purpose in _GOES_WITH:
+            _GOES_WITH[purpose](citizen_id=citizen_id)
         members.withdraw_consent(
             citizen_id=citizen_id, purpose=purpose, channel=acting.channel
         )

@@ -102,9 +102,17 @@ def stop_taking_part(*, citizen_id: UUID) -> None:
     """Withdraw the consent; what was computed of the citizen and the household is deleted."""
     with transaction():
         withdraw_consent(citizen_id=citizen_id, purpose=RANKING)
-        heads = find_heads(citizen_ids=[citizen_id], as_of=current_day())
-        for subject_id in {citizen_id, *heads.values()}:
-            forget_ranks(citizen_id=subject_id)
+        forget_shared_ranks(citizen_id=citizen_id)
+
+
+def forget_shared_ranks(*, citizen_id: UUID) -> None:
+    """What goes with the consent: the citizen's ranks and the household's.
+
+    In the open transaction; the consent itself is the caller's to withdraw.
+    """
+    heads = find_heads(citizen_ids=[citizen_id], as_of=current_day())
+    for subject_id in {citizen_id, *heads.values()}:
+        forget_ranks(citizen_id=subject_id)
 
 
 def forget_ranks(*, citizen_id: UUID) -> None:

@@ -142,7 +142,10 @@ class ImpactAssessment(Base):
 
 
 class UnmaskedView(Base):
-    """That a staff account read somebody's data unmasked; written by `trail_admit_view`."""
+    """That a staff account read of somebody in plain; written by `trail_admit_view`.
+
+    `view_id` is made of the account's and the person's id: one person is counted once.
+    """
 
     __tablename__ = "trail_views"
     __table_args__ = (Index(None, "staff_id", "viewed_at"),)

@@ -15,6 +15,7 @@ from app.kernel.database import transaction, transaction_required
 from app.kernel.errors import Invalid, NotAllowed
 from app.kernel.ids import new_id
 from app.trail import security
+from app.trail.counting import OPENING_ACTIONS, admit_view
 from app.trail.models import TrailAct
 
 OPERATOR = "operator"
@@ -97,6 +98,10 @@ def record_access(
             kind=security.PERSON_OPENED, role=actor.kind, account_id=actor.id,
             subject=f"{action} {trail_id}",
         )
+        if action in OPENING_ACTIONS:
+            assert actor.id is not None, "an operator has an account"
+            # Not refused: a case has its term.  Others hear of it.
+            admit_view(staff_id=actor.id, citizen_id=citizen_id, action=action)
     return trail_id
 
 

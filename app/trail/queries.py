@@ -14,6 +14,7 @@ from app.trail.models import BulkViewingAlarm, ImpactAssessment, TrailAct, Trail
 # What tells a receiver how a citizen stands: by these words the sharing log is read.
 SHARING_ACTIONS = (
     "preview", "redeem", "redeem_offline", "sign_statement", "library_ask", "transit_entitlement",
+    "transit_filed",
 )
 ASSESSMENT_KINDS = ("collecting", "scoring", "sensitive", "sharing")
 IN_FORCE_DAYS_MAX = 731  # then somebody assesses again

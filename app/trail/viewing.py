@@ -1,29 +1,23 @@
-"""Bulk viewing: one account that reads too many people unmasked is stopped, and others hear of it.
+"""Bulk viewing: of one account that reads too many people in plain others hear, and it is stopped.
 
-The account goes on when another operator has looked into it and agrees; its hour begins anew.
+Whoever works on cases goes on with them, because their terms run; looking people up is over until
+another operator has looked into it and agrees.  Then the account's hour begins anew.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text
 
-from app.kernel.database import transaction, transaction_required
+from app.kernel.database import transaction
 from app.kernel.errors import NotAllowed, NotFound
-from app.kernel.ids import new_id
-from app.trail import security
 from app.trail.models import BulkViewingAlarm
 from app.trail.operations import Actor, SecondPersonNeeded, record_act, require_reason
 from app.trail.queries import Alarm, alarm_of
 
-log = logging.getLogger(__name__)
-
-VIEWS_PER_HOUR_MAX: Final = 50
 _PRUNE: Final = text("SELECT trail_views_prune()")
-_ADMIT: Final = text("SELECT trail_admit_view(:staff, :view, :alarm, :most)")
 
 
 class BulkViewingStopped(NotAllowed):
@@ -40,23 +34,6 @@ class BulkViewingAlarmUnknown(NotFound):
     code: ClassVar[str] = "bulk_viewing_alarm_unknown"
     title: ClassVar[str] = "There is no such alarm"
     advice: ClassVar[str] = "没有找到该告警，请刷新列表。"
-
-
-def admit_view(*, staff_id: UUID) -> bool:
-    """Whether this account may read one more person unmasked, in the open transaction.
-
-    False raises the alarm where none is open: commit before it is refused, or nobody hears of it.
-    """
-    asked = {
-        "staff": staff_id, "view": new_id(), "alarm": new_id(), "most": VIEWS_PER_HOUR_MAX
-    }
-    admitted: bool = transaction_required().execute(_ADMIT, asked).scalar_one()
-    if not admitted:
-        security.record_event(
-            kind=security.BULK_VIEWING_STOPPED, role="operator", account_id=staff_id
-        )
-        log.error("bulk viewing stopped", extra={"staff": str(staff_id)})
-    return admitted
 
 
 def prune_views() -> int:

@@ -5,6 +5,7 @@ A house test finds every action word that is written anywhere and demands its se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -86,6 +87,8 @@ SENTENCES: Final[Mapping[str, Sentence]] = {
     "library_waiver_returned": Sentence("为您结束了免押金", "办理借阅"),
     "library_waiver_found": Sentence("查询了您在本馆的免押金登记", "办理借阅"),
     "transit_entitlement": Sentence("查询了您的乘车优惠", "计算您的票价"),
+    "transit_filed": Sentence("从当日的乘车优惠名单得知了您账户的票价", "计算您的票价"),
+    "code_shown_again": Sentence("再次收到了您已用过的服务码，未予受理", "防止他人冒用您的服务码"),
     "complaint_read": Sentence("查看了您投诉的内容", "处理您的投诉"),
     "complaint_answered": Sentence("答复了您的投诉", "处理您的投诉"),
     "complaint_decided": Sentence("对您的投诉作出了处理决定", "处理您的投诉"),
@@ -118,6 +121,7 @@ _FIELDS: Final = {
     "consents": "授权", "trail": "查看记录", "objections": "异议申请", "repairs": "信用修复申请",
     "adverse_records": "不利记录", "complaints": "投诉", "copies": "副本申请",
     "orders": "先用后付订单", "given": "同意", "refused": "不同意", "withdrawn": "撤回",
+    "pass_code": "服务码",
 }
 _ACTORS: Final = {
     "citizen": "您本人", "clerk": "店员", "machine": "自助设备", "merchant_owner": "商户负责人",
@@ -128,6 +132,7 @@ _BASES: Final = {
     "request": "您的申请", "complaint": "您的投诉", "objection": "您的异议申请",
     "relatives": "法律关于逝者个人信息的规定",
 }
+_CONSENT: Final = re.compile(r"(?P<purpose>[a-z_]+)(?: v(?P<version>[0-9]+))?")
 _AT_COUNTERS: Final = frozenset({"clerk", "machine"})  # their reason is the name of the shop
 
 
@@ -169,6 +174,12 @@ def _who(line: TrailLine, name: str | None) -> str:
 
 
 def _basis(basis: str, titles: Mapping[str, str]) -> str:
-    if basis in titles:
-        return f"您同意的《{titles[basis]}》"
+    """`library v2`, or several of them; without a version in lines from before."""
+    consents = [_CONSENT.fullmatch(one) for one in basis.split(", ")]
+    named = [
+        f"《{titles[one['purpose']]}》" + (f"（第{one['version']}版）" if one["version"] else "")
+        for one in consents if one is not None and one["purpose"] in titles
+    ]
+    if len(named) == len(consents):
+        return "您同意的" + "、".join(named)
     return _BASES.get(basis, "您对这项服务的同意")

@@ -18,13 +18,15 @@ import orjson
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
+from app.benefits.queries import find_current
+from app.benefits.values import ORDINARY_PRICE_PERCENT
 from app.kernel.clock import CITY_TODAY, city_today
 from app.kernel.database import alone, reading, transaction
 from app.kernel.ids import new_id
 from app.transit import refusals
 from app.transit.models import TransitAccount, TransitFile, TransitOperator
 from app.transit.operations import promised_until
-from app.transit.operators import require_operator
+from app.transit.operators import LOCATION_PURPOSE, require_operator
 
 FORMAT: Final = "integrity-card-transit/1"
 PART_LINES_MAX: Final = 20_000
@@ -39,22 +41,34 @@ _REFRESH_SOME: Final = text("""
         ORDER BY x.citizen_id LIMIT :limit
     ) a, LATERAL transit_refresh(a.citizen_id, :merchant, :latest) r ORDER BY a.citizen_id
 """)
-# One statement, hence one snapshot: what is filed is what the file says.
+_TIMEOUT: Final = text("SET LOCAL statement_timeout = '10min'")  # the first file holds everybody
+# One statement, hence one snapshot: what is filed is what the file says, and whoever of whom
+# something else is filed than before has a line that says so.
 _FILE_CHANGES: Final = text("""
-    UPDATE transit_accounts a
-    SET filed_percent = n.percent, filed_from = n.valid_from, filed_until = n.valid_until
-    FROM (
-        SELECT x.citizen_id, coalesce(e.price_percent, 100) AS percent, e.valid_from, e.valid_until
-        FROM transit_accounts x
-        LEFT JOIN transit_entitlements e ON e.citizen_id = x.citizen_id
-            AND e.merchant_id = x.merchant_id
-            AND e.valid_from <= :moment AND e.valid_until > :moment
-        WHERE x.merchant_id = :merchant
-    ) n
-    WHERE a.merchant_id = :merchant AND a.citizen_id = n.citizen_id
-      AND (a.filed_percent, a.filed_from, a.filed_until)
-          IS DISTINCT FROM (n.percent, n.valid_from, n.valid_until)
-    RETURNING a.account_id, a.filed_percent, a.filed_from, a.filed_until
+    WITH filed AS (
+        UPDATE transit_accounts a
+        SET filed_percent = n.percent, filed_from = n.valid_from, filed_until = n.valid_until
+        FROM (
+            SELECT x.citizen_id, coalesce(e.price_percent, 100) AS percent, e.valid_from,
+                e.valid_until
+            FROM transit_accounts x
+            LEFT JOIN transit_entitlements e ON e.citizen_id = x.citizen_id
+                AND e.merchant_id = x.merchant_id
+                AND e.valid_from <= :moment AND e.valid_until > :moment
+            WHERE x.merchant_id = :merchant
+        ) n
+        WHERE a.merchant_id = :merchant AND a.citizen_id = n.citizen_id
+          AND (a.filed_percent, a.filed_from, a.filed_until)
+              IS DISTINCT FROM (n.percent, n.valid_from, n.valid_until)
+        RETURNING a.citizen_id, a.account_id, a.filed_percent, a.filed_from, a.filed_until
+    )
+    SELECT f.account_id, f.filed_percent, f.filed_from, f.filed_until,
+        trail_append(f.citizen_id, uuidv7(), 'source', :source, 'transit_filed', ARRAY['benefits'],
+            '', CASE WHEN f.filed_percent < :ordinary THEN concat_ws(', ',
+                citizen_consent_basis(f.citizen_id, :purpose, :moment),
+                citizen_consent_basis(f.citizen_id, :location, :moment))
+            ELSE citizen_consent_basis(f.citizen_id, NULL, :moment) END)
+    FROM filed f ORDER BY f.account_id
 """)
 
 
@@ -101,9 +115,9 @@ def make_files(*, merchant_id: UUID) -> int:
             "sequence": session.execute(last).scalar_one() + 1,
             "made_on": city_today(session), "made_at": moment,
         }
-        asked = {"merchant": merchant_id, "moment": moment}
-        changes = session.execute(_FILE_CHANGES, asked).all()
-        _write(session, {**head, "kind": CHANGES}, sorted(changes))
+        session.execute(_TIMEOUT)
+        changes = session.execute(_FILE_CHANGES, _asked(session, merchant_id, moment)).all()
+        _write(session, {**head, "kind": CHANGES}, changes)
         _write(session, {**head, "kind": FULL}, session.execute(_filed(merchant_id)))
     return int(head["sequence"])
 
@@ -159,6 +173,16 @@ def _refresh_everybody(merchant_id: UUID) -> None:
         if len(done) < REFRESHED_AT_ONCE:
             return
         after = done[-1]
+
+
+def _asked(session: Session, merchant_id: UUID, moment: datetime) -> dict[str, Any]:
+    operator = session.get_one(TransitOperator, merchant_id)
+    benefit = find_current(code=operator.benefit_code)
+    return {
+        "merchant": merchant_id, "moment": moment, "source": operator.source_id,
+        "ordinary": ORDINARY_PRICE_PERCENT, "location": LOCATION_PURPOSE,
+        "purpose": None if benefit is None else benefit.consent_purpose,
+    }
 
 
 def _filed(merchant_id: UUID) -> Any:

@@ -22,7 +22,7 @@ from app.kernel.database import transaction
 from app.kernel.errors import refusal
 from app.kernel.ids import random_id
 from app.kernel.keys import KeyProvider
-from app.members.queries import consent_states
+from app.members.queries import consent_basis, consent_states
 from app.redemptions.passes import burn_pass_code
 from app.scoring.version_queries import next_effective_on
 from app.trail.operations import Actor, record_access
@@ -98,11 +98,10 @@ def tell_by_pass_code(*, keys: KeyProvider, source_id: UUID, code: str) -> Entit
     latest = promised_until()
     citizen_id = burn_pass_code(keys=keys, presenter_id=source_id, code=code)
     with transaction() as session:
+        _leave_trail(citizen_id, source_id, operator.benefit_code)
         if _consent_state(citizen_id, operator.benefit_code) != "given":
             return Entitlement(operator.merchant_id, None, ORDINARY_PRICE_PERCENT, None, None)
-        told = _entitlement(session, citizen_id, operator.merchant_id, latest, opening=True)
-        _leave_trail(citizen_id, source_id, operator.benefit_code)
-    return told
+        return _entitlement(session, citizen_id, operator.merchant_id, latest, opening=True)
 
 
 def promised_until() -> datetime | None:
@@ -137,16 +136,25 @@ def _write_account(session: Session, citizen_id: UUID, merchant_id: UUID) -> Non
 
 def _consent_state(citizen_id: UUID, benefit_code: str) -> str:
     """To the discount and to the trips by which it is settled: the first that is not given."""
-    benefit = find_current(code=benefit_code)
-    if benefit is None or benefit.consent_purpose is None:
+    purposes = _consents(benefit_code)
+    if not purposes:
         return "none"
-    purposes = (benefit.consent_purpose, LOCATION_PURPOSE)
     states = consent_states(citizen_id=citizen_id, purposes=purposes)
     return next((states[one] for one in purposes if states[one] != "given"), "given")
 
 
+def _consents(benefit_code: str) -> tuple[str, ...]:
+    """Without all of these nothing but everybody's fare is told; none: there is no benefit."""
+    benefit = find_current(code=benefit_code)
+    if benefit is None or benefit.consent_purpose is None:
+        return ()
+    return benefit.consent_purpose, LOCATION_PURPOSE
+
+
 def _leave_trail(citizen_id: UUID, source_id: UUID, benefit_code: str) -> None:
+    is_allowed = _consent_state(citizen_id, benefit_code) == "given"
+    purposes = _consents(benefit_code) if is_allowed else ()
     record_access(
         citizen_id=citizen_id, actor=Actor("source", source_id), action="transit_entitlement",
-        fields=["benefits"], basis=benefit_code,
+        fields=["benefits"], basis=consent_basis(citizen_id=citizen_id, purposes=purposes),
     )

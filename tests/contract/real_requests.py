@@ -211,7 +211,7 @@ def _fresh_staff(world: World) -> Account:
     return make_staff(world.app, "clerk")
 
 
-def _voucher_code(world: World) -> str:
+def voucher_code(world: World) -> str:
     citizen = world.ours.citizen
     voucher_id = claim(world.client, citizen, world.benefit_code)
     shown = world.client.get(f"{API}/me/vouchers/{voucher_id}/code", headers=citizen.headers)
@@ -221,7 +221,7 @@ def _voucher_code(world: World) -> str:
 def _redeem(world: World) -> dict[str, Any]:
     return {
         "redemption_id": str(new_id()), "shop_id": str(world.ours.shop_id),
-        "code": _voucher_code(world),
+        "code": voucher_code(world),
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.kernel.database import transaction
-from app.kernel.ids import new_id
+from app.kernel.ids import new_id, random_id
+from app.trail.counting import VIEWS_PER_HOUR_MAX, admit_view
 from app.trail.queries import list_alarms
-from app.trail.viewing import VIEWS_PER_HOUR_MAX, admit_view
 from tests.contract.orders import Made
 from tests.contract.world import World
 
@@ -18,7 +18,7 @@ def _stopped(world: World) -> Made:
     with world.app.app_context():
         for _ in range(VIEWS_PER_HOUR_MAX + 1):
             with transaction():
-                admit_view(staff_id=staff_id)
+                admit_view(staff_id=staff_id, citizen_id=random_id())
         (alarm,) = [one for one in list_alarms(limit=100) if one.staff_id == staff_id]
     return {"reason": "已核实为集中办理业务"}, {"alarm_id": str(alarm.alarm_id)}, {}
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app.counter import checks, visits
 from app.counter.notices import NOTICE_TOPIC
-from app.kernel.database import transaction
+from app.households import operations as households
+from app.kernel.database import reading, transaction
 from app.kernel.ids import new_id
 from app.kernel.jobs import Message
 from app.ledger.queries import balance
+from app.members.consents import current_texts
 from app.members.queries import consent_state, find_citizen_id
+from app.scoring import ranks
 from app.trail.queries import list_trail
 from app.web.auth import Role
 from app.wechat.sms import send_notice
@@ -48,8 +53,13 @@ from tests.redemptions.builders import (
     staff_tokens,
 )
 from tests.redemptions.checks import assert_redemptions_agree
+from tests.trail.full import trail_full
 from wechat_integration.sandbox.control import SandboxControl
 
+OPTIONAL = (
+    "clinic", "household", "library", "loan", "parking", "ranking", "rental", "sports", "transit",
+    "transit_location",
+)
 BORN_LATE = date(2015, 3, 12)
 UNKNOWN = (404, "visit_unknown")
 OVER = (409, "visit_over")
@@ -181,6 +191,77 @@ def test_r2_r4_consents_are_given_and_withdrawn_one_by_one(desk: Desk, holder: H
     ]  # what was refused left no line
 
 
+@pytest.fixture
+def committing_desk(committing_app: Flask) -> Desk:
+    operator_id, session = make_staff(committing_app, Role.OPERATOR)
+    with committing_app.app_context():
+        headers = dict(staff_tokens(session))
+    clerk = make_clerk(committing_app)
+    return Desk(committing_app, committing_app.test_client(), operator_id, headers, clerk)
+
+
+def test_every_optional_purpose_is_known(app: Flask) -> None:
+    assert sorted(
+        purpose for purpose, one in current_texts().items() if not one.required
+    ) == sorted(OPTIONAL)
+
+
+@pytest.mark.parametrize("purpose", OPTIONAL)
+def test_r4_whatever_is_withdrawn_at_the_counter_says_so_and_stands_in_the_trail(
+    committing_desk: Desk, admin: psycopg.Connection[Any], purpose: str
+) -> None:
+    desk, holder = committing_desk, make_holder(committing_desk.app)
+    who = holder.citizen_id
+    with desk.app.app_context():
+        _live_and_be_ranked(admin, who)
+        visit = opened(desk, holder)
+        body = {"purpose": purpose, "text_version": 1, "was_read_aloud": True}
+        if consent_state(citizen_id=who, purpose=purpose) != "given":
+            done(post(desk, f"visits/{visit}/consents", {**body, "decision": "given"}))
+        before = _decisions(who), _what_rests(who)
+        withdrawal = {**body, "decision": "withdrawn"}
+        with trail_full(admin):
+            assert post(desk, f"visits/{visit}/consents", withdrawal).status_code >= 500
+        assert (_decisions(who), _what_rests(who)) == before  # no line, no act
+        made = done(post(desk, f"visits/{visit}/consents", withdrawal))
+        assert (made["decision"], made["channel"]) == ("withdrawn", "counter")
+        assert _decisions(who) == [*before[0], (purpose, "withdrawn", "counter")]
+        assert _what_rests(who) == (purpose != "household", purpose != "ranking")
+        assert actions_of(holder)[0] == "visit_consent_decided"
+
+
+def _live_and_be_ranked(admin: psycopg.Connection[Any], citizen_id: UUID) -> None:
+    """The head of a household, whose rank is computed."""
+    households.form_household(
+        keys=keys_of(current_app), citizen_id=citizen_id, text_version=1
+    )
+    ranks.take_part(citizen_id=citizen_id, text_version=1)
+    admin.execute(
+        "INSERT INTO rank_results (citizen_id, scheme_code, rank, closed_on, is_reached)"
+        " VALUES (%s, 'made_up', 'first', '2026-06-30', true)",
+        [citizen_id],
+    )
+
+
+def _what_rests(citizen_id: UUID) -> tuple[bool, bool]:
+    """Whether there is a seat in a household, and a rank."""
+    with reading() as session:
+        row = session.execute(
+            text("SELECT EXISTS (SELECT FROM household_seats WHERE citizen_id = :citizen),"
+                 " EXISTS (SELECT FROM rank_results WHERE citizen_id = :citizen)"),
+            {"citizen": citizen_id},
+        ).one()  # fmt: skip
+    return row[0], row[1]
+
+
+def _decisions(citizen_id: UUID) -> list[tuple[str, str, str]]:
+    """Every decision with its channel, the first one first."""
+    query = text("SELECT purpose, decision, channel FROM consents WHERE citizen_id = :citizen"
+                 " ORDER BY decided_at, consent_id")  # fmt: skip
+    with reading() as session:
+        return [(row[0], row[1], row[2]) for row in session.execute(query, {"citizen": citizen_id})]
+
+
 def test_r27_vouchers_are_claimed_printed_used_and_given_back(
     app: Flask, desk: Desk, holder: Holder
 ) -> None:
@@ -229,20 +310,16 @@ def test_r4_leaving_on_a_visit_is_one_step(desk: Desk, holder: Holder) -> None:
 
 
 def test_each_act_is_told_by_text_message_where_there_is_a_phone(
-    committing_app: Flask, job_app: Flask, sandbox: SandboxControl
+    committing_desk: Desk, job_app: Flask, sandbox: SandboxControl
 ) -> None:
-    operator_id, session = make_staff(committing_app, Role.OPERATOR)
-    with committing_app.app_context():
-        headers = dict(staff_tokens(session))
-    clerk = make_clerk(committing_app)
-    desk = Desk(committing_app, committing_app.test_client(), operator_id, headers, clerk)
-    holder, without = make_holder(committing_app), make_holder(committing_app, phone=None)
+    desk, app = committing_desk, committing_desk.app
+    holder, without = make_holder(app), make_holder(app, phone=None)
     visit = opened(desk, holder)
     opened(desk, without)
     done(post(desk, f"visits/{visit}/consents", ACTS["consents"]))
     messages = waiting(job_app)
     assert len(messages) == 3
-    with committing_app.app_context():
+    with app.app_context():
         for message in (*messages, *messages):  # at least once: the service takes an id once
             send_notice(message)
         assert sorted(sandbox.sent_sms_notices(phone=holder.phone)) == [

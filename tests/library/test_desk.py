@@ -118,7 +118,7 @@ def test_asking_and_registering_leave_a_trail(
     assert [(one["action"], one["actor_kind"], one["basis"]) for one in lines[:3]] == [
         ("library_waiver_returned", "clerk", "library"),
         ("library_waiver_registered", "clerk", "library"),
-        ("library_ask", "clerk", "library"),
+        ("library_ask", "clerk", "library v1"),
     ]
     assert lines[2]["fields"] == ["benefits", "tier"]
 

@@ -13,9 +13,12 @@ from sqlalchemy import text
 
 from app.kernel.crypto import SealBrokenError
 from app.kernel.database import reading, transaction
+from app.kernel.errors import DomainError
 from app.kernel.ids import random_id
 from app.kernel.keys import KeyRing, Suite, new_key_document
 from app.members import operations, queries
+from app.members.resting import rest_membership, resume_membership
+from app.trail.operations import SYSTEM
 from tests.conftest import Sized
 from tests.members.api import (
     bearer,
@@ -138,6 +141,36 @@ def test_d6_finding_a_member_is_masked_and_leaves_a_trail(
     assert member.id_number not in found.text
     assert member.name not in found.text
     assert trail_actions(citizen_id) == ["registered", "member_found"]
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal"), [("restricted", "membership_rests"), ("left", "citizen_not_found")]
+)
+def test_r16_of_who_rests_or_has_left_nothing_is_read(
+    app: Flask, client: FlaskClient, operator: dict[str, str], state: str, refusal: str
+) -> None:
+    """What is kept is stored and no more: not by an operator, not by a counter's code."""
+    citizen_id, member = registered(app)
+    with transaction():
+        if state == "left":
+            operations.end_membership(citizen_id=citizen_id, actor=SYSTEM)
+        else:
+            rest_membership(citizen_id=citizen_id)
+    before = trail_actions(citizen_id)
+    body = {"id_number": member.id_number, "reason": REASON}
+    found = client.post("/api/v1/members/find", json=body, headers=operator)
+    for answer in (reveal(client, operator, citizen_id), found):
+        assert answer.get_json()["code"] == refusal
+    with pytest.raises(DomainError) as refused, transaction():
+        operations.open_profile(
+            keys=keys_of(app), citizen_id=citizen_id, actor=SYSTEM, fields=["phone"], reason=""
+        )
+    assert refused.value.code == refusal
+    assert trail_actions(citizen_id) == before
+    if state == "restricted":
+        with transaction():
+            resume_membership(citizen_id=citizen_id)
+        assert reveal(client, operator, citizen_id).get_json()["name"] == member.name
 
 
 def test_the_trail_has_pages(

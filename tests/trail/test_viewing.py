@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,8 +15,11 @@ from flask.testing import FlaskClient
 from app.kernel.database import transaction
 from app.kernel.ids import new_id
 from app.members import operations as members
-from app.trail.queries import alarm_state, list_acts
-from app.trail.viewing import VIEWS_PER_HOUR_MAX
+from app.trail.counting import OPENING_ACTIONS, VIEWS_PER_HOUR_MAX
+from app.trail.operations import Actor, record_access
+from app.trail.queries import alarm_state, list_acts, list_alarms
+from app.trail.viewing import release_alarm
+from app.trail.wording import SENTENCES
 from app.web import limits
 from demo.servers import Database
 from tests.members.api import bearer, claims_of, keys_of, staff_tokens
@@ -65,6 +70,62 @@ def test_d6_the_fifty_first_unmasked_view_of_an_hour_stops_the_account(
     assert client.post(
         f"{ALARMS}/{new_id()}/release", json={"reason": REASON}, headers=other
     ).get_json()["code"] == "bulk_viewing_alarm_unknown"
+
+
+@pytest.mark.parametrize("action", sorted(OPENING_ACTIONS))
+def test_d6_whoever_opens_too_many_people_in_their_work_is_told_of_too(
+    app: Flask, client: FlaskClient, members_ids: list[str], action: str
+) -> None:
+    """Whatever the work: fifty people pass, at the next one others hear of it, the work goes on."""
+    account = staff_tokens(app, client)["access_token"]
+    staff_id = UUID(claims_of(account)["sub"])
+    for citizen_id in members_ids[:-1]:
+        for _ in range(2):  # one person is one, however often
+            read(staff_id, action, citizen_id)
+    assert alarm_state() == {"bulk_viewing_alarms_open": 0}
+    for _ in range(2):
+        read(staff_id, action, members_ids[-1])
+    (alarm,) = list_alarms(limit=10)
+    assert (alarm.staff_id, alarm.view_count) == (staff_id, VIEWS_PER_HOUR_MAX)
+    # What nobody has to do is over.
+    assert view(client, bearer(account), members_ids[0]) == (403, "bulk_viewing_stopped")
+
+
+def test_d6_all_that_an_account_opens_is_counted_together(
+    app: Flask, members_ids: list[str]
+) -> None:
+    staff_id = new_id()
+    for citizen_id, action in zip(members_ids, cycle(sorted(OPENING_ACTIONS)), strict=False):
+        read(staff_id, action, citizen_id)
+    (alarm,) = list_alarms(limit=10)
+    assert alarm.staff_id == staff_id
+
+
+def test_d6_the_word_of_every_reading_says_whether_it_opens_somebody() -> None:
+    """A reading of a new kind is counted, or it is written here why not."""
+    reading = {action for action in SENTENCES if action.endswith(("_read", "_opened", "_printed"))}
+    assert reading - {"paper_card_printed"} == OPENING_ACTIONS  # masked, and the card is handed out
+
+
+def test_d6_an_hour_after_its_release_begins_anew(app: Flask, members_ids: list[str]) -> None:
+    staff_id, other = new_id(), new_id()
+    for citizen_id in members_ids:
+        read(staff_id, "objection_read", citizen_id)
+    (alarm,) = list_alarms(limit=10)
+    release_alarm(alarm_id=alarm.alarm_id, operator_id=other, reason=REASON)
+    for citizen_id in members_ids[:-1]:
+        read(staff_id, "objection_read", citizen_id)
+    assert alarm_state() == {"bulk_viewing_alarms_open": 0}
+    read(staff_id, "objection_read", members_ids[-1])
+    assert alarm_state() == {"bulk_viewing_alarms_open": 1}
+
+
+def read(staff_id: UUID, action: str, citizen_id: str) -> None:
+    with transaction():
+        record_access(
+            citizen_id=UUID(citizen_id), actor=Actor("operator", staff_id), action=action,
+            reason=REASON,
+        )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from app.kernel.ids import new_id
 from app.redemptions.offline_lists import voucher_keys_ever
 from app.transit import operations
 from integrity_card_scanner.vouchers import read_code
-from tests.redemptions.builders import API, keys_of, make_citizen, set_tier
+from tests.redemptions.builders import API, Citizen, keys_of, make_citizen, set_tier
 from tests.redemptions.offline_town import offline_code, publish_keys
 from tests.service_orders.shop import done, refusal
 from tests.transit.town import (
@@ -64,6 +64,25 @@ def test_r5_everybody_rides_at_everybodys_fare(app: Flask, company: Company) -> 
     for tier in (None, "A"):
         told = done(company.ask(account_id=company.account_of(make_rider(app, tier))))
         assert (told["price_percent"], told["valid_until"]) == (100, None)
+
+
+def test_r19_each_answer_has_its_line_by_the_consents_behind_it(
+    app: Flask, company: Company
+) -> None:
+    """A burnt code without a consent too: that somebody was asked about is seen."""
+
+    def bases(rider: Citizen) -> list[str]:
+        trail = done(company.client.get(f"{API}/me/trail", headers=rider.headers))["lines"]
+        return [one["basis"] for one in trail if one["action"] == "transit_entitlement"]
+
+    rider, half = make_rider(app), make_citizen(app, consents=("transit",))
+    account_id = done(company.ask(code=rider.pass_code(company.client)))["account_id"]
+    done(company.ask(code=half.pass_code(company.client)))
+    assert bases(rider) == ["transit v1, transit_location v1"]
+    assert bases(half) == ["membership v1"]
+    withdraw(app, rider, "transit_location")
+    done(company.ask(account_id=account_id))
+    assert bases(rider) == ["membership v1", "transit v1, transit_location v1"]
 
 
 def test_r13_the_same_tier_rides_for_the_same(app: Flask, company: Company) -> None:

@@ -7,20 +7,24 @@ from datetime import date, timedelta
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy.exc import IntegrityError
 
 from app.kernel.clock import city_date, now
 from app.kernel.detached import sign_detached
 from app.kernel.ids import new_id
 from app.trail import assessments
+from app.trail.queries import list_shares
 from app.transit import files
 from app.transit.commands import transit_commands
 from app.transit.operators import Terms, agree_terms
 from app.transit.refusals import TransitTermsTooLate
 from demo.signatures import verify_detached
-from tests.redemptions.builders import API, keys_of, make_merchant, set_tier
+from tests.redemptions.builders import API, Citizen, keys_of, make_merchant, set_tier
 from tests.service_orders.shop import done, refusal
+from tests.trail.full import trail_full
 from tests.transit.town import (
     Company,
     make_company,
@@ -72,6 +76,54 @@ def test_a_file_holds_accounts_and_shares_alone(app: Flask, company: Company) ->
     told = {line["account_id"]: line["price_percent"] for line in lines}
     assert told == {one: percent for one, percent in accounts.items() if percent < 100}
     assert read(company, "changes", 1)[1] == sorted(lines, key=lambda one: one["account_id"])
+
+
+def filed_lines(company: Company, rider: Citizen) -> list[tuple[str, str, str]]:
+    """Who told of the rider's fare in files, on what basis; the newest first."""
+    answer = done(company.client.get(f"{API}/me/trail", headers=rider.headers))
+    return [
+        (one["actor_kind"], one["basis"], one["told"])
+        for one in answer["lines"] if one["action"] == "transit_filed"
+    ]
+
+
+def test_r18_r19_whoever_rides_for_something_else_than_filed_before_has_a_line(
+    app: Flask, company: Company
+) -> None:
+    rider, ordinary = make_rider(app), make_rider(app, "A")
+    for one in (rider, ordinary):
+        company.account_of(one)
+    with app.app_context():
+        files.make_files(merchant_id=company.merchant_id)
+        files.make_files(merchant_id=company.merchant_id)  # nothing new is told
+    ((kind, basis, told),) = filed_lines(company, rider)
+    assert (kind, basis) == ("source", "transit v1, transit_location v1")
+    assert "票务系统" in told
+    assert told.count("（第1版）") == 2
+    assert filed_lines(company, ordinary) == []  # in no file, hence told nothing
+    with app.app_context():
+        shares = list_shares(citizen_id=rider.citizen_id, since=now() - timedelta(days=1))
+    assert [(one.action, one.actor_id) for one in shares] == [
+        ("transit_filed", company.source_id)
+    ]  # by which an end of a record is told to the operator
+    withdraw(app, rider)
+    with app.app_context():
+        files.make_files(merchant_id=company.merchant_id)
+    assert [basis for _, basis, _ in filed_lines(company, rider)] == [
+        "membership v1", "transit v1, transit_location v1"
+    ]
+
+
+def test_d5_no_line_no_file(
+    committing_app: Flask, job_app: Flask, admin: psycopg.Connection[Any]
+) -> None:
+    company = make_company(committing_app)
+    company.account_of(make_rider(committing_app))
+    with job_app.app_context(), trail_full(admin), pytest.raises(IntegrityError):
+        files.make_files(merchant_id=company.merchant_id)
+    assert done(company.get("/transit/files?limit=10"))["files"] == []
+    with job_app.app_context():
+        assert files.make_files(merchant_id=company.merchant_id) == 1
 
 
 def test_changes_lead_from_one_full_file_to_the_next(app: Flask, company: Company) -> None:
