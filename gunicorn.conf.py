@@ -16,17 +16,10 @@ if MADE_METRICS:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="card-metrics-")
 METRICS = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
-gc.disable()  # nothing that is loaded here is garbage
-
 from prometheus_client import multiprocess  # noqa: E402 -- see above
 
-# The code is loaded once, before workers are forked: one that was killed is replaced at once, and
-# they share its memory.  Each makes its own application, with its own keys and connections.
-import app.factory  # noqa: E402, F401 -- see above
 from app.kernel.processes import leave_no_core  # noqa: E402 -- see above
 from app.web.logs import logging_settings  # noqa: E402 -- see above
-
-gc.enable()
 
 leave_no_core()
 
@@ -46,6 +39,13 @@ limit_request_field_size = 8_190
 accesslog = None  # app.access writes a line without query string
 logconfig_dict = logging_settings(os.environ.get("CARD_LOG_LEVEL", "INFO"))
 control_socket_disable = True
+
+# The code is loaded once, before workers are forked: one that was killed is replaced at once, and
+# they share its memory.  Each makes its own application, with its own keys and connections.
+gc.disable()  # nothing that is loaded here is garbage
+import app.factory  # noqa: E402, F401 -- see above
+
+gc.enable()
 
 
 def on_starting(_server: Any) -> None:

@@ -173,7 +173,8 @@ def test_s14_answers_hold_what_their_schema_says(app: Flask, sandbox: SandboxCon
     texts = client.get("/api/v1/consent-texts").get_json()["texts"]
     assert texts[0]["purpose"] == "membership"
     assert set(texts[0]) == {
-        "purpose", "version", "receiver", "required", "sensitive", "title", "body"
+        "purpose", "version", "receiver", "required", "sensitive", "title", "body",
+        "answer_due_on",
     }
 
 

@@ -52,6 +52,7 @@ PUBLIC_WORDS = {
     "body",  # of a commitment text, which the city publishes
     # Of a shop, and of an entry about an organisation: shown to everybody.
     "address", "document_number", "authority", "legal_basis",
+    "comment",  # on proposed rules: for everybody who decides about them, and nobody's
     "benefit_codes",  # of an application: which of the published benefits an organisation offers
     # What an assessment says to everybody, and where the office answers about an incident.
     "summary", "contact",

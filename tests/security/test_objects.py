@@ -274,7 +274,10 @@ def a_receipt_tells_times_alone(world: World) -> None:
         world, world.ours.citizen, "GET", f"/leavings/{address['leaving_id']}"
     )
     assert (status, set(found)) == (
-        200, {"leaving_id", "left_at", "erase_by_at", "reduced_at", "erased_at"},
+        200, {
+            "leaving_id", "left_at", "erase_by_at", "reduced_at", "erased_at",
+            "permission_ended_at",
+        },
     )
 
 
@@ -446,6 +449,8 @@ PROOFS = {
     ("POST", "/staff-invitations/acceptance"),  # tests/merchants/test_employment.py: the same
     ("POST", "/sign-in/wechat"), ("POST", "/join"), ("POST", "/me/household/invitation"),
     ("POST", "/me/household/join"),
+    # A comment is nobody's: it is kept without who said it.
+    ("POST", "/schemes/<string:code>/<string:version>/comments"),
 }
 PAGES = {("GET", "/problems/<code>")}  # of the contract
 

@@ -17,6 +17,7 @@ from app.web.auth import Role
 from app.web.openapi import openapi_document
 from app.web.problems import http_problem
 from tests.contract.real_requests import Real, caller_of, request_for, voucher_code
+from tests.contract.transit import TRANSIT
 from tests.contract.world import World
 from tests.house.routes import PUBLIC, Route, as_openapi
 from tests.house.snapshots import matrix
@@ -38,6 +39,9 @@ TOLD = {
     ("POST", "/counter/visits/<uuid:visit_id>/cases"),
     ("POST", "/counter/visits/<uuid:visit_id>/complaints"),
     ("POST", "/counter/visits/<uuid:visit_id>/leaving"),
+    *(("POST", f"/counter/visits/<uuid:visit_id>/{act}") for act in (
+        "objections", "objections/second-look", "repairs",
+    )),
     ("POST", "/counter/visits/<uuid:visit_id>/overview"),
     ("POST", "/complaints/<uuid:complaint_id>/text"),
     ("POST", "/merchant/complaints/<uuid:complaint_id>/text"),
@@ -235,6 +239,7 @@ def test_d5_no_line_no_fare_for_who_did_not_consent(
     world: World, admin: psycopg.Connection[Any]
 ) -> None:
     route = route_of(("POST", "/transit/entitlement"))
+    TRANSIT["POST", "/transit/entitlement"](world)  # there is a bus company
     nobody = make_citizen(world.app)
     no_line_no_answer(
         world, admin, route, lambda: Real(body={"code": nobody.pass_code(world.client)})

@@ -76,4 +76,4 @@ def test_for_insiders_only(
 def test_metrics_answer_without_a_database(settings: Settings) -> None:
     changed = dataclasses.replace(settings, database_url="postgresql://nobody@127.0.0.1:9/nowhere")
     text = create_app(changed).test_client().get("/metrics").text
-    assert "\ncard_gauge_sources_unanswered 9.0" in text
+    assert "\ncard_gauge_sources_unanswered 11.0" in text
