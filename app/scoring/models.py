@@ -25,6 +25,13 @@ from app.kernel.database import Base
 from app.kernel.scale import TableKind
 
 
+def _of_a_version() -> ForeignKeyConstraint:
+    """What stands of a version of a scheme; each table takes one of its own."""
+    return ForeignKeyConstraint(
+        ["scheme_code", "version"], ["scheme_versions.scheme_code", "scheme_versions.version"]
+    )
+
+
 class SchemeVersion(Base):
     """A version of a scheme: its text, and from when it is to apply; see `SchemeDecision`."""
 
@@ -44,12 +51,7 @@ class SchemeDimension(Base):
     """A dimension and its cap."""
 
     __tablename__ = "scheme_dimensions"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["scheme_code", "version"],
-            ["scheme_versions.scheme_code", "scheme_versions.version"],
-        ),
-    )
+    __table_args__ = (_of_a_version(),)
 
     scheme_code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
@@ -141,12 +143,7 @@ class SchemeTier(Base):
     """A tier and the least total that reaches it."""
 
     __tablename__ = "scheme_tiers"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["scheme_code", "version"],
-            ["scheme_versions.scheme_code", "scheme_versions.version"],
-        ),
-    )
+    __table_args__ = (_of_a_version(),)
 
     scheme_code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
@@ -159,12 +156,7 @@ class SchemeProposal(Base):
     """A version that somebody proposed, and the impact assessment behind it."""
 
     __tablename__ = "scheme_proposals"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["scheme_code", "version"],
-            ["scheme_versions.scheme_code", "scheme_versions.version"],
-        ),
-    )
+    __table_args__ = (_of_a_version(),)
 
     scheme_code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
@@ -178,12 +170,7 @@ class SchemeNotice(Base):
     """What everybody is told about a version that is to come; from then on it is public."""
 
     __tablename__ = "scheme_notices"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["scheme_code", "version"],
-            ["scheme_versions.scheme_code", "scheme_versions.version"],
-        ),
-    )
+    __table_args__ = (_of_a_version(),)
 
     scheme_code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
@@ -197,12 +184,7 @@ class SchemeComment(Base):
     """What a citizen said about a version under notice; who it was is kept nowhere."""
 
     __tablename__ = "scheme_comments"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["scheme_code", "version"],
-            ["scheme_versions.scheme_code", "scheme_versions.version"],
-        ),
-    )
+    __table_args__ = (_of_a_version(),)
 
     scheme_code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
@@ -216,10 +198,7 @@ class SchemeDryRun(Base):
 
     __tablename__ = "scheme_dry_runs"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["scheme_code", "version"],
-            ["scheme_versions.scheme_code", "scheme_versions.version"],
-        ),
+        _of_a_version(),
         Index(None, "scheme_code", "version"),
         CheckConstraint("(figures IS NULL) = (ended_at IS NULL)", name="figures"),
     )
@@ -247,10 +226,7 @@ class SchemeDecision(Base):
 
     __tablename__ = "scheme_decisions"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["scheme_code", "version"],
-            ["scheme_versions.scheme_code", "scheme_versions.version"],
-        ),
+        _of_a_version(),
         CheckConstraint("decision IN ('activated', 'withdrawn')", name="decision"),
         Index(
             "uq_scheme_decisions__effective_on", "effective_on", unique=True,
