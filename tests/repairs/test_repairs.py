@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from dateutil.relativedelta import relativedelta
 from flask import Flask
 from sqlalchemy import text
 
@@ -15,7 +16,7 @@ from app.kernel.ids import new_id
 from app.kernel.working_days import add_working_days
 from app.records.adverse import find_adverse
 from app.records.catalogue import CatalogueError, parse_catalogue, read_catalogue_file
-from app.records.severity import MOST_DAYS, Severity, add_months, latest_end, repair_from
+from app.records.severity import MOST_DAYS, Severity, latest_end, repair_from
 from app.repairs.endings import tell_ended
 from app.repairs.queries import repair_state
 from app.scoring.queries import list_scores, scheme_in_force
@@ -146,7 +147,7 @@ def test_r17_a_voided_record_has_ended_too(town: Town) -> None:
 
 
 def test_repairs_wait_for_their_least_time(town: Town) -> None:
-    a_year_ago = add_months(town.today, -12)
+    a_year_ago = town.today - relativedelta(months=12)
     town.deliver("F-1", a_year_ago + timedelta(days=1))
     assert town.request("F-1") == (409, "repair_too_early")
     town.deliver("F-1", a_year_ago, version=2)
@@ -201,7 +202,7 @@ def test_r17_applications_at_risk_and_late_ones_are_seen(
     committing_app: Flask, admin: psycopg.Connection[Any]
 ) -> None:
     town = make_town(committing_app)
-    town.deliver("F-1", add_months(town.today, -12))
+    town.deliver("F-1", town.today - relativedelta(months=12))
     assert town.request("F-1")[0] == 201
     with committing_app.app_context():
         next_day = (add_working_days(town.today, 1) - town.today).days
